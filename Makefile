@@ -1,0 +1,54 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
+
+.PHONY: help setup demo test check bench gallery clean
+
+help:
+	@echo "make demo    restyle an example photo with nothing but the small install"
+	@echo "make setup   everything a developer needs, in $(VENV)"
+	@echo "make check   format, lint, types, import contracts, unused dependencies, quick tests"
+	@echo "make test    the whole test suite"
+	@echo "make bench   the comparisons behind the README's figures (minutes)"
+	@echo "make gallery draw the README's pictures again"
+
+$(VENV)/.base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) -e ".[dev]"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) -e ".[dev,bench]"
+	@touch $@
+
+setup: $(VENV)/.dev
+
+demo: $(VENV)/.base
+	@$(BIN)/impasto stylize examples/photos/chelsea.jpg examples/styles/starry-hills.jpg -o demo.png --overwrite
+	@echo "open demo.png, then try your own: $(BIN)/impasto stylize PHOTO PAINTING"
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=src $(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/pytest -m "not slow" -n 2
+
+test: $(VENV)/.dev
+	$(BIN)/pytest
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/fast_vs_peer.py
+	$(BIN)/python benchmarks/gatys_vs_pastiche.py
+
+gallery: $(VENV)/.dev
+	$(BIN)/python examples/gallery.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,134 @@
+"""The table of methods: name -> paper, options, how to run it, what it needs. A new method is one line here.
+
+Nothing heavy is imported by reading the table: options and recipes are named as "module:attribute" and fetched when
+somebody asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module, util
+from threading import Event as StopSignal
+from typing import Protocol
+
+from impasto.errors import MissingExtraError, OptionError
+from impasto.events import Event
+from impasto.options import StylizeOptions
+from impasto.picture import Picture
+
+
+class Recipe(Protocol):
+    """A method's one function: reports while it works; the last event is `Done` with the picture."""
+
+    def __call__(
+        self, content: Picture, styles: Sequence[Picture], options: StylizeOptions, *, stop: StopSignal
+    ) -> Iterator[Event]:
+        """Paints `content` after `styles`; ends early, with the best picture so far, once `stop` is set."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Attributes:
+        name: what the command line calls it.
+        paper: authors, year, title.
+        good_at: one line for whoever has to choose.
+        typical: how long it takes.
+        module: where it lives; its room is the package's first folder.
+        options: name of its options class in that module.
+        recipe: name of its function in that module.
+        extra: the pip extra it needs, "" for none.
+    """
+
+    name: str
+    paper: str
+    good_at: str
+    typical: str
+    module: str
+    options: str
+    recipe: str
+    extra: str = ""
+
+    @property
+    def options_class(self) -> type[StylizeOptions]:
+        """The options dataclass; importing it needs no extra."""
+        found: type[StylizeOptions] = getattr(import_module(self.module), self.options)
+        return found
+
+    @property
+    def ready(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.extra or util.find_spec(self.extra) is not None
+
+
+METHODS: dict[str, Method] = {
+    m.name: m
+    for m in (
+        Method(
+            name="fast",
+            paper="Ghiasi et al. 2017, Exploring the structure of a real-time, arbitrary neural artistic stylization network",
+            good_at="any photo in any style at once, no optimisation",
+            typical="a second",
+            module="impasto.fast.ghiasi",
+            options="FastOptions",
+            recipe="paint",
+        ),
+        Method(
+            name="gatys",
+            paper="Gatys et al. 2015, A neural algorithm of artistic style",
+            good_at="the best picture of one photo, brush strokes and all",
+            typical="minutes",
+            module="impasto.online.gatys",
+            options="GatysOptions",
+            recipe="paint",
+            extra="torch",
+        ),
+    )
+}
+
+
+def get_method(name: str) -> Method:
+    """The row called `name`.
+
+    Raises:
+        OptionError: when there is none; the message lists those there are.
+    """
+    if name not in METHODS:
+        raise OptionError(f"unknown method {name!r}; choose one of: {', '.join(METHODS)}")
+    return METHODS[name]
+
+
+def method_of(options: StylizeOptions) -> Method:
+    """The method whose options these are."""
+    for method in METHODS.values():
+        if method.options == type(options).__name__ and method.module == type(options).__module__:
+            return method
+    raise OptionError(
+        f"no method takes {type(options).__name__}; known: {', '.join(m.options for m in METHODS.values())}"
+    )
+
+
+def run(
+    content: Picture, styles: Sequence[Picture], options: StylizeOptions, *, stop: StopSignal | None = None
+) -> Iterator[Event]:
+    """Runs the method to which `options` belong, and reports its events; the last is `Done`.
+
+    Args:
+        content: the photo.
+        styles: one painting or more.
+        options: `FastOptions`, `GatysOptions`, ...
+        stop: set it, from a signal handler or another thread, to end early with the best picture so far.
+
+    Raises:
+        MissingExtraError: when the method's packages are not installed.
+        OptionError: when there is no style, or an option does not fit these pictures.
+    """
+    method = method_of(options)
+    if not styles:
+        raise OptionError(f"{method.name} needs at least one style picture")
+    if not method.ready:
+        raise MissingExtraError(f"the method {method.name!r}", method.extra)
+    recipe: Callable[..., Iterator[Event]] = getattr(import_module(method.module), method.recipe)
+    return recipe(content, styles, options, stop=stop or StopSignal())
