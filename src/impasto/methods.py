@@ -68,7 +68,8 @@ METHODS: dict[str, Method] = {
     for m in (
         Method(
             name="fast",
-            paper="Ghiasi et al. 2017, Exploring the structure of a real-time, arbitrary neural artistic stylization network",
+            paper="Ghiasi et al. 2017, Exploring the structure of a real-time, arbitrary neural artistic stylization "
+            "network",
             good_at="any photo in any style at once, no optimisation",
             typical="a second",
             module="impasto.fast.ghiasi",

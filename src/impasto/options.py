@@ -21,7 +21,6 @@ T = TypeVar("T")
 
 KeepColor = Literal["none", "luminance", "linear", "histogram"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Spec:
 
 def option(default: T, text: str, *, low: float | None = None, high: float | None = None) -> T:
     """A dataclass field with the one-line help and the bounds that every surface shows and enforces."""
-    return typing.cast("T", dataclasses.field(default=default, metadata={"help": text, "low": low, "high": high}))
+    return dataclasses.field(default=default, metadata={"help": text, "low": low, "high": high})
 
 
 @dataclass(frozen=True, kw_only=True)

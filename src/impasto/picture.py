@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from impasto.errors import PictureError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
-
-    Pixels = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.float32]
+"""float32 in [0, 1], (H, W, 3) unless something else is said."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,167 @@
+"""Convolutions of 3x3 in a quarter of the multiplications, for processors without bf16 arithmetic.
+
+Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016, arXiv 1509.09308, section 4.3): tiles of 4x4 outputs are
+computed from 6x6 inputs as 36 independent matrix products over the channels. The tiles go through in bands that fit
+the processor's cache, because the transforms are limited by memory, not by arithmetic. Results differ from the direct
+sum in the fifth digit.
+
+The gradient with respect to the input is the same operation with the kernel turned by 180 degrees and its channels
+exchanged; there is none with respect to the frozen kernel.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Lavin and Gray, section 4.3: input, kernel and output transforms
+_INPUT = ((4, 0, -5, 0, 1, 0), (0, -4, -4, 1, 1, 0), (0, 4, -4, -1, 1, 0),
+          (0, -2, -1, 2, 1, 0), (0, 2, -1, -2, 1, 0), (0, 4, 0, -5, 0, 1))  # fmt: skip
+_KERNEL = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6),
+           (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))  # fmt: skip
+_OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
+
+BAND_FLOATS = 1 << 22
+"""Floats of one band's transformed input: 16 MB, which two such bands and the kernel leave in a third-level cache."""
+
+LEAST_CHANNELS = 128
+"""Below this the transforms cost more than the products save."""
+
+
+def transform_kernel(weight: Tensor) -> Tensor:
+    """(O, C, 3, 3) to the (36, C, O) matrices that tiles are multiplied by."""
+    g = torch.tensor(_KERNEL, dtype=weight.dtype)
+    return torch.einsum("ia,ocab,jb->ijco", g, weight, g).reshape(36, weight.shape[1], weight.shape[0]).contiguous()
+
+
+def convolve(
+    x: Tensor, kernel: Tensor, bias: Tensor | None, *, relu: bool = False, alive: Tensor | None = None
+) -> Tensor:
+    """3x3 convolution with a border of zeros.
+
+    Args:
+        x: (B, C, H, W) float32.
+        kernel: (36, C, O), from `transform_kernel`.
+        bias: (O,) or None.
+        relu: cut the result off at 0.
+        alive: (B, C, H, W); x counts as 0 where this is not above 0, which is ReLU's gradient.
+
+    Returns:
+        (B, O, H, W) in channels_last order.
+    """
+    b, _, h, w = x.shape
+    out = torch.empty(b, kernel.shape[2], h, w, dtype=x.dtype, memory_format=torch.channels_last)
+    for i in range(b):
+        padded = _pad(x[i].permute(1, 2, 0), None if alive is None else alive[i].permute(1, 2, 0))
+        _convolve_one(padded, kernel, bias, relu, out[i].permute(1, 2, 0))
+    return out
+
+
+def _pad(x: Tensor, alive: Tensor | None) -> Tensor:
+    """(H, W, C) with a border of one, and what fills up the last tiles, of zeros."""
+    h, w, c = x.shape
+    padded = x.new_empty(4 * -(-h // 4) + 2, 4 * -(-w // 4) + 2, c)
+    for edge in (padded[:1], padded[h + 1 :], padded[:, :1], padded[:, w + 1 :]):
+        edge.zero_()
+    inside = padded[1 : h + 1, 1 : w + 1]
+    if alive is None:
+        inside.copy_(x)
+    else:
+        torch.ops.aten.threshold_backward.grad_input(x, alive, 0, grad_input=inside)
+    return padded
+
+
+def _convolve_one(padded: Tensor, kernel: Tensor, bias: Tensor | None, relu: bool, out: Tensor) -> None:
+    """(H + 2, W + 2, C) into (H, W, O), a band of tile rows at a time."""
+    c, o = kernel.shape[1:]
+    down, across = (padded.shape[0] - 2) // 4, (padded.shape[1] - 2) // 4
+    inputs, outputs = (torch.kron(t, t) for t in (torch.tensor(m, dtype=out.dtype) for m in (_INPUT, _OUTPUT)))
+    s = padded.stride()
+    rows = max(1, min(down, BAND_FLOATS // (36 * across * max(c, o))))
+    space = [out.new_empty(n * rows * across) for n in (36 * c, 36 * c, 36 * o, 16 * o)]
+    for top in range(0, down, rows):
+        k = min(rows, down - top)
+        tiles = torch.as_strided(padded, (6, 6, k, across, c), (s[0], s[1], 4 * s[0], 4 * s[1], 1), 4 * top * s[0])
+        cut, bent, product, result = (
+            m[: m.numel() // rows * k].view(n, -1) for m, n in zip(space, (36, 36, 36, 16), strict=True)
+        )
+        cut.view(6, 6, k, across, c).copy_(tiles)
+        torch.mm(inputs, cut, out=bent)
+        torch.bmm(bent.view(36, k * across, c), kernel, out=product.view(36, k * across, o))
+        torch.mm(outputs, product, out=result)
+        if bias is not None:
+            result.view(-1, o).add_(bias)
+        if relu:
+            result.clamp_(min=0)
+        _place(result.view(4, 4, k, across, o), out[4 * top :])
+
+
+def _place(band: Tensor, out: Tensor) -> None:
+    """(4, 4, rows, across, O) tiles into the first rows of (H, W, O), without what hangs over the edge."""
+    _, _, k, across, o = band.shape
+    h, w = min(4 * k, out.shape[0]), out.shape[1]
+    if (h, w) == (4 * k, 4 * across):
+        out[:h].view(k, 4, across, 4, o).copy_(band.permute(2, 0, 3, 1, 4))
+    else:
+        out[:h].copy_(band.permute(2, 0, 3, 1, 4).reshape(4 * k, 4 * across, o)[:h, :w])
+
+
+class _Winograd(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, conv: WinogradConv, relu: bool) -> Tensor:
+        out = convolve(x, conv.forward_kernel, conv.bias, relu=relu)
+        ctx.conv = conv
+        ctx.save_for_backward(*((out,) if relu else ()))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (alive,) = ctx.saved_tensors or (None,)
+        return convolve(grads[0], ctx.conv.backward_kernel, None, alive=alive), None, None
+
+
+class WinogradConv(nn.Module):
+    """Takes the place of a frozen 3x3 `nn.Conv2d` of stride 1 with a border of zeros, in float32 on the CPU."""
+
+    forward_kernel: Tensor
+    backward_kernel: Tensor
+    bias: Tensor | None
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        kernel = conv.weight.detach()
+        self.register_buffer("forward_kernel", transform_kernel(kernel), persistent=False)
+        self.register_buffer("backward_kernel", transform_kernel(kernel.flip(2, 3).transpose(0, 1)), persistent=False)
+        self.register_buffer("bias", None if conv.bias is None else conv.bias.detach(), persistent=False)
+
+    def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
+        """(B, C, H, W) to (B, O, H, W), followed by a ReLU if asked for: in the cache, where it costs nothing."""
+        result: Tensor = _Winograd.apply(x, self, relu)  # type: ignore[no-untyped-call]
+        return result
+
+
+def accelerate(module: nn.Module) -> int:
+    """Replaces every wide enough 3x3 convolution inside a frozen float32 module on the CPU.
+
+    Returns:
+        How many were replaced.
+    """
+    found = 0
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv2d) and _gains(child):
+            setattr(module, name, WinogradConv(child))
+            found += 1
+        else:
+            found += accelerate(child)
+    return found
+
+
+def _gains(conv: nn.Conv2d) -> bool:
+    plain = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode)
+    if plain != ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros") or conv.weight.requires_grad:
+        return False
+    if conv.weight.dtype != torch.float32 or conv.weight.device.type != "cpu":
+        return False
+    return min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS

@@ -1,0 +1,159 @@
+"""The two networks of Ghiasi et al. 2017 on ONNX Runtime: painting -> code, photo and code -> picture."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto import models
+from impasto.errors import LimitError, ModelError, OptionError
+from impasto.fast.machine import available_memory, physical_cores
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from impasto.options import Device
+
+    Pixels = npt.NDArray[np.float32]
+    Code = npt.NDArray[np.float32]
+
+PREDICT = "magenta-mobile-predict"
+TRANSFER = "magenta-mobile-transfer"
+CODE = 100  # numbers in a style code
+
+STRIDE = 4  # the transfer network halves twice
+SMALLEST = 8  # its 9x9 kernels reflect four pixels, its 3x3 ones one of a quarter of the size
+STYLE_STRIDE = 32  # the prediction network halves five times
+
+BYTES_PER_PIXEL = 330
+"""Peak of the whole process for each pixel painted, measured from 1 to 24 megapixels (tests/fast/test_memory.py)."""
+RETURN_MEMORY_FROM = 4_000_000
+"""Pixels from which the runtime gives its memory back after a run; below, keeping it makes the next run faster."""
+
+_PROVIDERS: dict[Device, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "mps": "CoreMLExecutionProvider",
+}
+_MENDS: dict[Device, str] = {"cuda": "pip install onnxruntime-gpu in place of onnxruntime", "mps": "use a Mac"}
+
+
+def encode(painting: Pixels, *, device: Device = "auto") -> Code:
+    """The style code of a painting.
+
+    Args:
+        painting: float32 in [0, 1], shape (H, W, 3); 256 pixels on the short side is what the network learned on.
+            Sides are continued by reflection to a multiple of 32.
+        device: where to compute.
+
+    Returns:
+        float32, shape (100,).
+
+    Raises:
+        OptionError: when the device is not there.
+        ModelError: when the network's file is missing or damaged.
+    """
+    batch = _batch(painting, STYLE_STRIDE, STYLE_STRIDE)
+    code: Code = _run(PREDICT, device, {"painting": batch})[0]
+    return code
+
+
+def paint(photo: Pixels, code: Code, *, device: Device = "auto") -> Pixels:
+    """The photo in the style of a code, at the photo's size, whatever that is.
+
+    Args:
+        photo: float32 in [0, 1], shape (H, W, 3), at least one pixel.
+        code: float32, shape (100,).
+        device: where to compute.
+
+    Returns:
+        float32 in [0, 1], shape (H, W, 3).
+
+    Raises:
+        OptionError: when the device is not there.
+        LimitError: when memory runs out.
+        ModelError: when the network's file is missing or damaged.
+    """
+    height, width = photo.shape[:2]
+    batch = _batch(photo, STRIDE, SMALLEST)
+    painted = _run(TRANSFER, device, {"photo": batch, "code": code[None].astype(np.float32)})[0]
+    return np.ascontiguousarray(painted[:, :height, :width].transpose(1, 2, 0))
+
+
+def check_memory(size: tuple[int, int]) -> None:
+    """Refuses to paint what would not fit into memory.
+
+    Args:
+        size: (width, height) to paint at.
+
+    Raises:
+        LimitError: names the long side that would fit.
+    """
+    free = available_memory()
+    need = size[0] * size[1] * BYTES_PER_PIXEL
+    if free is None or need <= free:
+        return
+    fits = int(max(size) * (max(free, 0) / need) ** 0.5)
+    raise LimitError(
+        f"painting {size[0]}x{size[1]} takes {need / 1e9:.1f} GB of memory, {max(free, 0) / 1e9:.1f} GB are free; "
+        f"mend: --size {max(16, fits // 16 * 16)}"
+    )
+
+
+def _batch(pixels: Pixels, multiple: int, least: int) -> Pixels:
+    """(H, W, 3) -> (1, 3, H', W'), continued by reflection to multiples of `multiple`, at least `least`."""
+    height, width = pixels.shape[:2]
+    more = [(0, max(least, -(-n // multiple) * multiple) - n) for n in (height, width)]
+    if any(after for _, after in more):
+        pixels = np.pad(pixels, (*more, (0, 0)), mode="symmetric")
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
+
+
+def _run(model: str, device: Device, inputs: dict[str, Pixels]) -> Pixels:
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    if max(a.size for a in inputs.values()) >= 3 * RETURN_MEMORY_FROM and _provider(device) == _PROVIDERS["cpu"]:
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    try:
+        output: Pixels = _session(model, device).run(None, inputs, options)[0]
+    except (RuntimeError, MemoryError, onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException) as error:
+        if "alloc" not in str(error).lower() and not isinstance(error, MemoryError):
+            raise
+        height, width = next(iter(inputs.values())).shape[2:]
+        raise LimitError(f"memory ran out while painting {width}x{height}; mend: a smaller --size") from error
+    return output
+
+
+@cache
+def _session(model: str, device: Device) -> Any:
+    """The runtime's session of one network on one device, made once a process."""
+    import onnxruntime
+
+    provider = _provider(device)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only; they are raised besides
+    options.intra_op_num_threads = physical_cores()
+    options.enable_mem_pattern = False  # sizes change from run to run; a pattern would keep a second copy of memory
+    path = models.path(model)
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=list(dict.fromkeys((provider, _PROVIDERS["cpu"]))))
+    except Exception as error:  # noqa: BLE001 (the runtime's exceptions have no common base)
+        raise ModelError(f"{path} cannot be loaded: {str(error).splitlines()[0]}; mend: impasto models verify") from error
+    if provider not in session.get_providers():
+        raise OptionError(f"--device {device} cannot be started (its libraries do not load); mend: --device cpu")
+    return session
+
+
+def _provider(device: Device) -> str:
+    """The runtime's name for a device; "auto" takes CUDA where the runtime was built for it."""
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    if device == "auto":
+        return _PROVIDERS["cuda"] if _PROVIDERS["cuda"] in there else _PROVIDERS["cpu"]
+    if _PROVIDERS[device] not in there:
+        raise OptionError(f"--device {device} is not in this onnxruntime; mend: --device cpu, or {_MENDS[device]}")
+    return _PROVIDERS[device]

@@ -1,0 +1,63 @@
+"""Adam for pixels: bounded to [0, 1], with an average of the iterates as the result."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from impasto.online.lbfgs import Evaluate
+
+BETAS = (0.9, 0.99)
+AVERAGE = 0.98
+"""Decay of the average of iterates, which takes out Adam's grain (as in K. Crowson's style-transfer-pytorch)."""
+
+
+class Adam:
+    """Kingma and Ba 2015, on pixels in [0, 1].
+
+    Args:
+        start: pixels, any shape, float32; not changed.
+        evaluate: pixels -> (loss, gradient).
+        rate: step size, in the pixels' own unit.
+
+    Attributes:
+        x: the average of the iterates so far.
+        loss: the loss of the newest iterate.
+        recovered: how many gradients were not finite and were left out.
+        stalled: never; Adam always walks on.
+    """
+
+    def __init__(self, start: Tensor, evaluate: Evaluate, *, rate: float = 0.02) -> None:
+        self._newest = start.clamp(0, 1)
+        self._evaluate = evaluate
+        self._rate = rate
+        self._mean, self._square = torch.zeros_like(start), torch.zeros_like(start)
+        self._sum, self._weight, self._steps = torch.zeros_like(start), 0.0, 0
+        self.loss = math.inf
+        self.recovered = 0
+        self.stalled = False
+
+    @property
+    def x(self) -> Tensor:
+        """The average of the iterates, or the start before the first step."""
+        return self._sum / self._weight if self._weight else self._newest
+
+    def step(self) -> float:
+        """One evaluation. Returns the loss of the pixels it was made at."""
+        loss, gradient = self._evaluate(self._newest)
+        if not math.isfinite(loss) or not bool(gradient.isfinite().all()):
+            self.recovered += 1
+            self._mean.zero_()
+            return self.loss
+        self._steps += 1
+        self.loss = loss
+        b1, b2 = BETAS
+        self._mean.lerp_(gradient, 1 - b1)
+        self._square.lerp_(gradient.square(), 1 - b2)
+        spread = (self._square / (1 - b2**self._steps)).sqrt_().add_(1e-12)
+        self._newest = (self._newest - self._rate / (1 - b1**self._steps) * self._mean / spread).clamp_(0, 1)
+        self._sum.mul_(AVERAGE).add_(self._newest)
+        self._weight = self._weight * AVERAGE + 1
+        return self.loss

@@ -1,0 +1,108 @@
+"""L-BFGS for pixels: bounded to [0, 1], one evaluation a step, and never a step uphill.
+
+Nocedal and Wright, Numerical Optimization, algorithm 7.4, with three changes that painting asks for. Pixels live in a
+box: those at its edge whose gradient points outside are left out of the step (Bertsekas 1982), so that what is optimised is
+what can be saved. A trial point that is worse, or not finite, is taken back and the step shortened. And when nothing
+improves any more, it says so instead of walking on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Evaluate = Callable[[Tensor], tuple[float, Tensor]]
+"""Pixels -> (loss, gradient)."""
+
+SHORTEN = 0.25
+PATIENCE = 8
+"""Worse trial points in a row before the search counts as stalled."""
+
+
+class Lbfgs:
+    """Minimises a function of pixels in [0, 1].
+
+    Args:
+        start: pixels, any shape, float32; not changed.
+        evaluate: pixels -> (loss, gradient).
+        history: pairs of steps and gradient changes to remember; each costs two pictures of memory.
+
+    Attributes:
+        x: the best pixels so far.
+        loss: their loss.
+        recovered: how many trial points were not finite and were taken back.
+        stalled: True when no direction leads downhill any more.
+    """
+
+    def __init__(self, start: Tensor, evaluate: Evaluate, *, history: int = 20) -> None:
+        self.x = start.clamp(0, 1)
+        self._evaluate = evaluate
+        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        self.loss, self._gradient = evaluate(self.x)
+        if not math.isfinite(self.loss):
+            raise FloatingPointError("the loss of the starting picture is not finite")
+        self._direction: Tensor | None = None
+        self._length = 1.0
+        self._failures = 0
+        self.recovered = 0
+        self.stalled = False
+
+    def step(self) -> float:
+        """One evaluation. Returns the best loss so far, which never rises."""
+        if self.stalled:
+            return self.loss
+        if self._direction is None:
+            self._direction = self._search_direction()
+            self._length = 1.0 if self._pairs else min(1.0, 0.02 / float(self._direction.abs().mean().clamp_min(1e-30)))
+        trial = (self.x + self._length * self._direction).clamp_(0, 1)
+        loss, gradient = self._evaluate(trial)
+        if math.isfinite(loss) and bool(gradient.isfinite().all()):
+            self._remember(trial, gradient)
+            if loss < self.loss:
+                self.x, self.loss, self._gradient = trial, loss, gradient
+                self._direction, self._failures = None, 0
+                return self.loss
+        else:
+            self.recovered += 1
+        self._take_back()
+        return self.loss
+
+    def _take_back(self) -> None:
+        """Shortens the step; after a few in vain forgets the curvature, and then gives up."""
+        self._failures += 1
+        self._length *= SHORTEN
+        if self._failures == PATIENCE // 2:
+            self._pairs.clear()
+            self._direction = None
+        self.stalled = self._failures >= PATIENCE
+
+    def _remember(self, trial: Tensor, gradient: Tensor) -> None:
+        s, y = trial - self.x, gradient - self._gradient
+        curvature = float(torch.dot(s.flatten(), y.flatten()))
+        if curvature > 1e-10 * float(y.norm()) * float(s.norm()):
+            self._pairs.append((s, y, 1 / curvature))
+
+    def _search_direction(self) -> Tensor:
+        """The two-loop recursion, on the pixels that are free to move."""
+        free = ~(((self.x <= 0) & (self._gradient > 0)) | ((self.x >= 1) & (self._gradient < 0)))
+        q = self._gradient * free
+        if not self._pairs:
+            return -q
+        kept = []
+        for s, y, rho in reversed(self._pairs):
+            a = rho * float(torch.dot(s.flatten(), q.flatten()))
+            q.sub_(y, alpha=a)
+            kept.append(a)
+        s, y, rho = self._pairs[-1]
+        q.div_(rho * float(y.square().sum()))
+        for (s, y, rho), a in zip(self._pairs, reversed(kept), strict=True):
+            q.add_(s, alpha=a - rho * float(torch.dot(y.flatten(), q.flatten())))
+        q.mul_(free)
+        if float(torch.dot(q.flatten(), self._gradient.flatten())) <= 0:  # not downhill once the edges are left out
+            self._pairs.clear()
+            return -self._gradient * free
+        return -q

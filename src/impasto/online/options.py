@@ -1,0 +1,29 @@
+"""What every method that optimises pixels understands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from impasto.options import StylizeOptions, option
+
+Precision = Literal["auto", "fp32", "bf16"]
+Optimizer = Literal["lbfgs", "adam"]
+Pooling = Literal["max", "average"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineOptions(StylizeOptions):
+    """Options of image optimisation, whatever the texture model."""
+
+    size: int | None = option(512, "long side of the result in pixels", low=16, high=32768)
+    strength: float = option(0.5, "balance of photo (0) and style (1); 0.5 is the method's own", low=0, high=1)
+    steps: int = option(300, "evaluations of the loss, at all scales together", low=1, high=100_000)
+    scales: int | None = option(None, "coarse-to-fine stages; as many as the size asks for", low=1, high=12)
+    optimizer: Optimizer = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory")
+    init: str = option("content", "where to begin: content, noise, fast (the fast method's result), or an image file")
+    encoder: str = option("vgg19", "the pretrained network that looks at the pictures")
+    pooling: Pooling | None = option(None, "how the encoder's maps shrink; the preset's if not given")
+    precision: Precision = option("auto", "number format; auto takes bf16 where the processor has it")
+    seed: int = option(0, "of the noise; the same seed gives the same picture", low=0, high=2**32 - 1)
+    preview_every: int = option(0, "steps between previews, 0 for none", low=0, high=100_000)

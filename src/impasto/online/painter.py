@@ -1,0 +1,216 @@
+"""The one pixel optimiser: from coarse to fine, it changes a picture until a loss agrees with it.
+
+A method says what the loss is at a given size; the painter does the rest: scales, optimiser, progress, previews, time
+left, recovery, and the best picture so far when somebody asks to stop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from threading import Event as StopSignal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto.encoders.encoder import Encoder
+from impasto.events import Done, Event, Notice, Preview, Progress
+from impasto.image import resize
+from impasto.losses import IMAGE, Loss, sum_of
+from impasto.online.adam import Adam
+from impasto.online.lbfgs import Lbfgs
+from impasto.online.options import OnlineOptions, Optimizer
+from impasto.online.sight import Sight
+from impasto.picture import Picture, Pixels
+
+Size = tuple[int, int]
+
+FACTOR = 2.0
+"""From one scale to the next."""
+
+SMALLEST = 128
+"""Long side of the coarsest scale; below it the deepest layers see no shapes any more."""
+
+FINAL_SHARE = 0.5
+"""Part of the steps that are made at the result's size, where each of them costs most."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One stage of coarse-to-fine painting: so many steps at this (width, height)."""
+
+    size: Size
+    steps: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to paint, whatever the loss.
+
+    Attributes:
+        scales: from coarse to fine; the last is the result's size.
+        optimizer: "lbfgs" or "adam".
+        rate: Adam's step size.
+        preview_every: steps between previews, 0 for none.
+    """
+
+    scales: tuple[Scale, ...]
+    optimizer: Optimizer = "lbfgs"
+    rate: float = 0.02
+    preview_every: int = 0
+
+    @property
+    def steps(self) -> int:
+        """Steps at all scales."""
+        return sum(s.steps for s in self.scales)
+
+
+def plan(size: Size, options: OnlineOptions) -> Plan:
+    """The plan for a result of (width, height)."""
+    return Plan(
+        ladder(size, options.steps, options.scales),
+        optimizer=options.optimizer,
+        preview_every=options.preview_every,
+    )
+
+
+def ladder(size: Size, steps: int, count: int | None = None) -> tuple[Scale, ...]:
+    """Scales from coarse to fine, each `FACTOR` larger than the one before.
+
+    Args:
+        size: (width, height) of the result.
+        steps: steps at all scales.
+        count: how many scales; as many as there are from `SMALLEST` on when not given.
+    """
+    natural = 1 + max(0, math.floor(math.log(max(size) / SMALLEST, FACTOR) + 1e-6)) if max(size) > SMALLEST else 1
+    count = min(count or natural, steps)
+    each = max(1, round(steps * (1 - FINAL_SHARE) / (count - 1))) if count > 1 else 0
+    sides = [max(size) / FACTOR**i for i in range(count - 1, 0, -1)]
+    return (*(Scale(_shrunk(size, side), each) for side in sides), Scale(size, steps - each * (count - 1)))
+
+
+def _shrunk(size: Size, side: float) -> Size:
+    return max(1, round(size[0] * side / max(size))), max(1, round(size[1] * side / max(size)))
+
+
+class Evaluation:
+    """A loss as a function of pixels, as optimisers want it: one encoder pass for all its taps, forward and back.
+
+    Attributes:
+        terms: the terms of the newest evaluation, and "total".
+    """
+
+    def __init__(self, encoder: Encoder, loss: Loss) -> None:
+        self._encoder, self._loss = encoder, loss
+        self._taps = [tap for tap in loss.taps if tap != IMAGE]
+        self.terms: Mapping[str, float] = {}
+
+    def __call__(self, pixels: Tensor) -> tuple[float, Tensor]:
+        """(loss, gradient) at pixels of shape (1, 3, H, W)."""
+        pixels = pixels.detach().requires_grad_()
+        terms = self._loss.terms({**self._encoder(pixels, self._taps), IMAGE: pixels})
+        total = sum_of(terms)
+        (gradient,) = torch.autograd.grad(total, pixels)
+        self.terms = {**{name: float(value.detach()) for name, value in terms.items()}, "total": float(total.detach())}
+        return self.terms["total"], gradient
+
+
+class Clock:
+    """Seconds since the start, and an estimate of those left: a step's time grows with its pixels."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._start = time.monotonic()
+        self._work_left = sum(s.steps * s.size[0] * s.size[1] for s in plan.scales)
+        self._work_done = 0
+        self._recent = (self._start, 0)
+
+    def tick(self, scale: Scale) -> None:
+        """One step at `scale` is over."""
+        work = scale.size[0] * scale.size[1]
+        self._work_done += work
+        self._work_left -= work
+
+    def skip(self, scale: Scale, steps: int) -> None:
+        """Steps that will not be made."""
+        self._work_left -= steps * scale.size[0] * scale.size[1]
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def seconds_left(self) -> float:
+        """At the rate so far."""
+        return self.seconds * self._work_left / self._work_done if self._work_done else 0.0
+
+
+def paint_pixels(
+    content: Picture,
+    start: Pixels,
+    plan: Plan,
+    sight: Sight,
+    loss_at: Callable[[Size], Loss],
+    *,
+    stop: StopSignal,
+) -> Iterator[Event]:
+    """Optimises pixels from coarse to fine.
+
+    Args:
+        content: the photo at the result's size; alpha and metadata of the result come from it.
+        start: where to begin, (H, W, 3) of any size.
+        plan: scales, optimiser, previews.
+        sight: what the loss's taps are read with.
+        loss_at: (width, height) -> the loss there.
+        stop: set to end with the best picture so far.
+
+    Yields:
+        Progress after each step, Preview as asked, Notice on recoveries, and Done.
+    """
+    clock, pixels, done = Clock(plan), start, 0
+    terms: Mapping[str, float] = {}
+    for scale in plan.scales:
+        evaluation = Evaluation(sight.encoder, loss_at(scale.size))
+        optimiser = _begin(plan, sight.tensor(resize(pixels, scale.size)), evaluation)
+        for made in range(1, scale.steps + 1):
+            if stop.is_set() or optimiser.stalled:
+                clock.skip(scale, scale.steps - made + 1)
+                break
+            optimiser.step()
+            clock.tick(scale)
+            done += 1
+            terms = evaluation.terms
+            yield Progress(done, plan.steps, scale.size, terms, clock.seconds, clock.seconds_left)
+            if plan.preview_every and done % plan.preview_every == 0:
+                yield Preview(done, Picture(to_pixels(optimiser.x)))
+        yield from _remarks(optimiser, scale)
+        pixels = to_pixels(optimiser.x)
+        if stop.is_set():
+            break
+    if pixels.shape != content.pixels.shape:
+        pixels = resize(pixels, content.size)
+    yield Done(content.with_pixels(pixels), clock.seconds, terms, stopped=stop.is_set())
+
+
+def _begin(plan: Plan, start: Tensor, evaluation: Evaluation) -> Lbfgs | Adam:
+    if plan.optimizer == "adam":
+        return Adam(start, evaluation, rate=plan.rate)
+    return Lbfgs(start, evaluation)
+
+
+def _remarks(optimiser: Lbfgs | Adam, scale: Scale) -> Iterator[Notice]:
+    if optimiser.recovered:
+        yield Notice(
+            f"{optimiser.recovered} steps at {scale.size[0]} px were not finite and were taken back", "warning"
+        )
+    if optimiser.stalled:
+        yield Notice(f"nothing left to improve at {scale.size[0]}x{scale.size[1]}; went on")
+
+
+def to_pixels(image: Tensor) -> Pixels:
+    """(1, 3, H, W) to (H, W, 3), float32 in [0, 1]."""
+    array: Pixels = image.detach()[0].permute(1, 2, 0).clamp(0, 1).float().cpu().numpy()
+    return np.ascontiguousarray(array)

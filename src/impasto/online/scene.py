@@ -1,0 +1,146 @@
+"""What an online method paints from: photo and paintings at the right sizes and in the right colours, and a start."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from impasto.events import Done, Event, Preview
+from impasto.image import fit, keep_luminance, luminance, match_histogram, match_linear, read, resize, resize_picture
+from impasto.image import linear_to_srgb as encode
+from impasto.online.options import OnlineOptions
+from impasto.options import KeepColor
+from impasto.picture import Picture, Pixels
+
+Size = tuple[int, int]
+
+LEAST_STYLE = 32
+"""Pixels of a style's shorter side, so that the deepest layers see something."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything a loss is built from.
+
+    Attributes:
+        content: the photo at the result's size, with alpha and metadata.
+        photo: what of it is painted: its pixels, or their grey when only luminance is painted.
+        styles: the paintings, each at its own size, in the colours that are wanted.
+        start: where to begin.
+        style_scale: size of strokes, 1 as they are when painting and photo have the same area.
+        keep_color: the rule.
+        notices: what the user should know.
+    """
+
+    content: Picture
+    photo: Pixels
+    styles: tuple[Pixels, ...]
+    start: Pixels
+    style_scale: float
+    keep_color: KeepColor
+    notices: tuple[str, ...] = ()
+
+    def photo_at(self, size: Size) -> Pixels:
+        """The photo at (width, height)."""
+        return self.photo if size == self.content.size else resize(self.photo, size)
+
+    def styles_at(self, size: Size) -> list[Pixels]:
+        """The paintings as seen beside a canvas of (width, height): of the same area at style scale 1."""
+        return [resize(style, beside(style, size, self.style_scale)) for style in self.styles]
+
+    def finish(self, event: Event) -> Event:
+        """An event whose picture has its final colours."""
+        if self.keep_color != "luminance" or not isinstance(event, Preview | Done):
+            return event
+        painted = event.picture
+        photo = self.photo_colours(painted.size)
+        return dataclasses.replace(event, picture=painted.with_pixels(keep_luminance(painted.pixels, photo)))
+
+    def photo_colours(self, size: Size) -> Pixels:
+        """The photo in its own colours at (width, height)."""
+        return self.content.pixels if size == self.content.size else resize(self.content.pixels, size)
+
+
+def prepare(content: Picture, styles: Sequence[Picture], options: OnlineOptions) -> Scene:
+    """Brings photo and paintings to their sizes and colours, and makes the start.
+
+    Raises:
+        PictureError: when `--init` names a file that cannot be read.
+    """
+    photo = resize_picture(content, fit(content.size, options.size or max(content.size)))
+    rule = options.keep_color
+    pixels = _grey(photo.pixels) if rule == "luminance" else photo.pixels
+    return Scene(
+        content=photo,
+        photo=pixels,
+        styles=tuple(recolour(style.pixels, pixels, rule) for style in styles),
+        start=_start(photo, pixels, styles, options),
+        style_scale=options.style_scale,
+        keep_color=rule,
+        notices=tuple(_soft(styles, photo.size, options.style_scale)),
+    )
+
+
+def recolour(style: Pixels, photo: Pixels, rule: KeepColor) -> Pixels:
+    """The painting in the colours that will be wanted of it (Gatys et al. 2016, arXiv 1606.05897).
+
+    Args:
+        style: (H, W, 3).
+        photo: (H', W', 3); already grey when the rule is "luminance".
+        rule: "linear" and "histogram" give the painting the photo's colours; "luminance" leaves only light and dark,
+            with the photo's mean and spread, so that no stroke is invented to make up for a darker painting.
+    """
+    if rule == "linear":
+        return match_linear(style, photo)
+    if rule == "histogram":
+        return match_histogram(style, photo)
+    if rule == "luminance":
+        grey = _grey(style)
+        matched = (grey - grey.mean()) * (photo.std() / max(float(grey.std()), 1e-6)) + photo.mean()
+        return np.clip(matched, 0, 1).astype(np.float32)
+    return style
+
+
+def beside(style: Pixels, canvas: Size, scale: float) -> Size:
+    """(width, height) of a painting whose area is the canvas's, times `scale` each way."""
+    height, width = style.shape[:2]
+    zoom = scale * math.sqrt(canvas[0] * canvas[1] / (width * height))
+    zoom = max(zoom, LEAST_STYLE / min(width, height))
+    return max(1, round(width * zoom)), max(1, round(height * zoom))
+
+
+def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: OnlineOptions) -> Pixels:
+    if options.init == "content":
+        return pixels
+    if options.init == "noise":
+        noise = np.random.default_rng(options.seed).normal(0.5, 0.15, pixels.shape)
+        return np.clip(noise, 0, 1).astype(np.float32)
+    if options.init == "fast":
+        from impasto.fast.ghiasi import FastOptions, stylize
+
+        start = stylize(photo, styles, FastOptions(blend=options.blend, style_scale=options.style_scale)).pixels
+    else:
+        start = resize(read(Path(options.init)).pixels, photo.size)
+    return _grey(start) if options.keep_color == "luminance" else start
+
+
+def _grey(pixels: Pixels) -> Pixels:
+    grey: Pixels = np.repeat(encode(luminance(pixels))[..., None], 3, 2)
+    return grey
+
+
+def _soft(styles: Sequence[Picture], canvas: Size, scale: float) -> list[str]:
+    """Remarks on paintings with too few pixels for this canvas."""
+    remarks = []
+    for style in styles:
+        width, _ = beside(style.pixels, canvas, scale)
+        if width > 1.5 * style.width:
+            remarks.append(
+                f"{style.name} has only {style.width}x{style.height} pixels; strokes will be soft at this size"
+            )
+    return remarks

@@ -1,0 +1,114 @@
+"""How an online method sees: an encoder on a device in a number format, and the layers that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.encoders import get_spec, load_encoder
+from impasto.encoders.encoder import Encoder
+from impasto.encoders.winograd import accelerate
+from impasto.errors import OptionError
+from impasto.online.options import OnlineOptions, Precision
+from impasto.options import Device
+from impasto.picture import Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """An encoder ready to look.
+
+    Attributes:
+        encoder: on its device, in its number format.
+        style: taps that the texture model reads.
+        content: taps that the content loss reads.
+        device: where pictures have to be.
+    """
+
+    encoder: Encoder
+    style: tuple[str, ...]
+    content: tuple[str, ...]
+    device: torch.device
+
+    def tensor(self, pixels: Pixels) -> Tensor:
+        """(H, W, 3) to (1, 3, H, W), float32, channels_last, on the device."""
+        tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
+        return tensor.to(self.device).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def look(self, pixels: Pixels, taps: Sequence[str]) -> dict[str, Tensor]:
+        """The feature maps of a picture (H, W, 3) at `taps`."""
+        found: dict[str, Tensor] = self.encoder(self.tensor(pixels), taps)
+        return found
+
+
+def open_eyes(
+    options: OnlineOptions, style: Sequence[str] = (), content: Sequence[str] = (), *, faithful: bool = False
+) -> Sight:
+    """Loads the encoder that the options name, as fast as this machine can run it.
+
+    Args:
+        options: encoder, pooling, device, precision.
+        style: the texture model's layers, the encoder's usual ones when empty.
+        content: likewise for the content.
+        faithful: the network exactly as it was trained; otherwise its first layer sees the border pixels repeated
+            instead of black, which keeps dark frames out of the picture.
+
+    Raises:
+        OptionError: on an unknown encoder, layer or device.
+    """
+    spec = get_spec(options.encoder)
+    has_choice = bool(spec.poolings)
+    encoder = load_encoder(
+        spec.name,
+        pooling=options.pooling,
+        padding="zeros" if faithful or not has_choice else "replicate",
+    )
+    taps = tuple(style) or spec.style, tuple(content) or spec.content
+    for tap in (*taps[0], *taps[1]):
+        encoder.layer(tap)
+    device = pick_device(options.device)
+    dtype = pick_dtype(options.precision, device)
+    encoder = encoder.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    accelerate(encoder)
+    return Sight(encoder, *taps, device)
+
+
+def pick_device(asked: Device) -> torch.device:
+    """The device that was asked for, or the fastest there is.
+
+    Raises:
+        OptionError: when this machine or this build of torch does not have it.
+    """
+    ready = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return torch.device(next(name for name, there in ready.items() if there))
+    if not ready[asked]:
+        there = ", ".join(name for name, is_there in ready.items() if is_there)
+        raise OptionError(f"--device {asked} is not available here; available: {there}")
+    return torch.device(asked)
+
+
+def pick_dtype(asked: Precision, device: torch.device) -> torch.dtype:
+    """bfloat16 where arithmetic in it is fast, when nothing else is asked for.
+
+    A processor without bf16 instructions emulates them, many times slower than float32; there Winograd's filtering
+    does what it can instead.
+    """
+    if asked != "auto":
+        return torch.bfloat16 if asked == "bf16" else torch.float32
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and _cpu_has_bf16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _cpu_has_bf16() -> bool:
+    from torch import cpu
+
+    probes = (getattr(cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(probe() for probe in probes if probe)
