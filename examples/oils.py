@@ -85,13 +85,19 @@ def night(n: int, rng: Rng) -> Array:
         far = np.hypot(x - cx, y - cy)
         turn = np.arctan2(y - cy, x - cx)
         band = 0.5 + 0.5 * np.sin(far / reach * 15 - 1.0 * turn)
-        sky = lay(sky, ramp(1 - far / reach / 1.6, "2a66b0 7fbcd0 d9e6c4"), band * smooth(1.25 * reach, 0.4 * reach, far) * 0.8)
+        sky = lay(
+            sky,
+            ramp(1 - far / reach / 1.6, "2a66b0 7fbcd0 d9e6c4"),
+            band * smooth(1.25 * reach, 0.4 * reach, far) * 0.8,
+        )
     for sx, sy, r in stars:
         far = np.hypot(x - sx, y - sy) / r
         rings = smooth(2.9, 0.6, far) * (0.72 + 0.28 * np.cos(far * 5.2))
         sky = lay(sky, ramp(far / 2.6, "fffbe0 ffe37a f5bc2f c3cf7c 78b8b8 3f7fbe"), rings)
     scene, order = sky, np.zeros((n, n), np.float32)
-    for k, (base, codes) in enumerate([(0.60, "14306e 2c62a2 5a8fb4"), (0.655, "10264d 1f4f74 3e7f7e"), (0.71, "0e2434 1f5148 5f8a4a")]):
+    for k, (base, codes) in enumerate(
+        [(0.60, "14306e 2c62a2 5a8fb4"), (0.655, "10264d 1f4f74 3e7f7e"), (0.71, "0e2434 1f5148 5f8a4a")]
+    ):
         top = wavy(rng, x, base, 0.035, 3.5)
         hill = smooth(0.0, 0.006, y - top)
         scene = lay(scene, ramp((y - top) / 0.12 + 0.25 * fbm(rng, n, 14, 3), codes), hill)
@@ -110,7 +116,10 @@ def night(n: int, rng: Rng) -> Array:
 
 def _village(scene: Array, order: Array, x: Array, y: Array, rng: Rng) -> tuple[Array, Array]:
     """Sets a few houses and a church along the foot of the hills."""
-    houses = [(float(cx), 0.775 + rng.uniform(-0.012, 0.012), rng.uniform(0.018, 0.032)) for cx in np.arange(0.30, 0.95, 0.055)]
+    houses = [
+        (float(cx), 0.775 + rng.uniform(-0.012, 0.012), rng.uniform(0.018, 0.032))
+        for cx in np.arange(0.30, 0.95, 0.055)
+    ]
     for cx, cy, w in houses:
         wall = (np.abs(x - cx) < w) & (np.abs(y - cy) < 0.7 * w)
         roof = (np.abs(x - cx) < 1.15 * w * (y - cy + 1.7 * w) / w) & (y > cy - 1.7 * w) & (y <= cy - 0.7 * w)
@@ -155,7 +164,9 @@ def river(n: int, rng: Rng) -> Array:
     glow = np.exp(-(((x - 0.63) / 0.05) ** 2)) * smooth(0.45, 0.5, y) * smooth(0.9, 0.6, y)
     scene = lay(scene, np.broadcast_to(rgb("ffe9a8"), scene.shape), np.clip(glow * (0.5 + ripples), 0, 1))
     for cx, base, size in [(0.80, 0.452, 0.05), (0.46, 0.462, 0.035)]:
-        sail = (x > cx) & (x - cx < size * (y - base + 3.2 * size) / (3.2 * size)) & (y < base) & (y > base - 3.2 * size)
+        sail = (
+            (x > cx) & (x - cx < size * (y - base + 3.2 * size) / (3.2 * size)) & (y < base) & (y > base - 3.2 * size)
+        )
         scene = lay(scene, ramp((x - cx) / size, "fffaf0 e9c9a0"), sail)
         image = (x > cx) & (x - cx < size * (base + 3.0 * size - y) / (3.0 * size)) & (y > base) & (y < base + 3 * size)
         scene = lay(scene, np.broadcast_to(rgb("f5e3cc"), scene.shape), image * smooth(-0.3, 0.5, ripples) * 0.7)
@@ -193,7 +204,16 @@ def _dots(scene: Array, angle: Array, rng: Rng) -> Array:
     lively = grade(scene, 1.05, 1.35)
     extra = palette("f29b3a f6d34a e0607a 6a5ac0 3f6fd0 3fa08a fff3d0")
     cover(canvas, lively, angle, Brush(15, 17, 8.5, 0.05, 0.06, body=0.4, shake=1.0), bank, rng)
-    cover(canvas, lively, angle, Brush(10.5, 12, 6.2, 0.07, 0.10, body=0.6, shake=0.6, accents=0.10), bank, rng, None, extra)
+    cover(
+        canvas,
+        lively,
+        angle,
+        Brush(10.5, 12, 6.2, 0.07, 0.10, body=0.6, shake=0.6, accents=0.10),
+        bank,
+        rng,
+        None,
+        extra,
+    )
     cover(canvas, lively, angle, Brush(7, 8.5, 5.4, 0.09, 0.12, body=0.8, accents=0.16), bank, rng, None, extra)
     return lit(canvas.color, canvas.height + 0.08 * weave(rng, n), 0.30, 0.04)
 
@@ -317,7 +337,11 @@ def knife_sea(n: int, rng: Rng) -> Array:
         scene = lay(scene, white, foam * smooth(-0.02, 0.0, deep) * (0.45 + 0.09 * k))
         turn = along(deep + 0.25 * thick * fbm(rng, n, 6, 2), 3)
         angle = np.where(deep > -0.004, turn, angle).astype(np.float32)
-    rock = smooth(0.0, 0.02, y - 0.72 - 0.55 * np.clip(0.75 - x, -1, 1) ** 2 * -1 - 0.5 * np.abs(x - 0.03) + 0.06 * fbm(rng, n, 8, 4) - 0.12)
+    rock = smooth(
+        0.0,
+        0.02,
+        y - 0.72 - 0.55 * np.clip(0.75 - x, -1, 1) ** 2 * -1 - 0.5 * np.abs(x - 0.03) + 0.06 * fbm(rng, n, 8, 4) - 0.12,
+    )
     stone = ramp(0.5 + 0.5 * fbm(rng, n, 9, 4) - (x - 0.1), "120f1a 2a2430 54433f 8a6a50 c99a6a")
     scene = lay(scene, stone, rock)
     brushes = (
@@ -345,7 +369,9 @@ def pastel(n: int, rng: Rng) -> Array:
     shadow = smooth(1.0, 0.4, np.hypot((x - 0.66) / 0.22, (y - 0.86) / 0.045))
     scene = lay(scene, np.broadcast_to(rgb("4a3f6a"), scene.shape), shadow * 0.8)
     t = np.clip((y - 0.58) / 0.32, 0, 1)
-    jug = smooth(0.0, 0.008, 0.085 + 0.07 * np.sin(np.pi * t**0.8) - np.abs(x - 0.5)) * (y > 0.58) * smooth(0.91, 0.90, y)
+    jug = (
+        smooth(0.0, 0.008, 0.085 + 0.07 * np.sin(np.pi * t**0.8) - np.abs(x - 0.5)) * (y > 0.58) * smooth(0.91, 0.90, y)
+    )
     glaze = ramp(0.55 - 2.6 * (x - 0.46) + 0.1 * fbm(rng, n, 10, 3), "14204a 24458a 4a80b8 a8cfd8 fbfaf0")
     scene = lay(scene, glaze, jug)
     angle = np.where(jug > 0.5, 1.57 - 3.0 * (x - 0.5), angle).astype(np.float32)
@@ -364,7 +390,11 @@ def _peonies(scene: Array, angle: Array, rng: Rng) -> tuple[Array, Array]:
     """Puts the flowers into the jug of the pastel: petals in rings, light above, deep below."""
     n = scene.shape[0]
     x, y = places(n)
-    kinds = ["6a1030 b02050 e0608a f8b0c0 fff0ee", "8a2a1a d0503a f0906a fbd0b0 fff6e8", "a88aa0 d8c0d0 f6e8ec fffaf4 fffdf6"]
+    kinds = [
+        "6a1030 b02050 e0608a f8b0c0 fff0ee",
+        "8a2a1a d0503a f0906a fbd0b0 fff6e8",
+        "a88aa0 d8c0d0 f6e8ec fffaf4 fffdf6",
+    ]
     for k, (px, py, r) in enumerate(
         [(0.30, 0.40, 0.10), (0.70, 0.38, 0.11), (0.50, 0.17, 0.10), (0.40, 0.53, 0.09), (0.61, 0.54, 0.10)]
         + [(0.50, 0.35, 0.12), (0.24, 0.22, 0.07), (0.77, 0.19, 0.075), (0.80, 0.82, 0.055), (0.19, 0.58, 0.06)]

@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module, util
 from threading import Event as StopSignal
-from typing import Protocol
+from typing import TYPE_CHECKING, Union
 
 from impasto.errors import MissingExtraError, OptionError
 from impasto.events import Event
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
 
+if TYPE_CHECKING:
+    from impasto.fast.style_code import StyleCode
 
-class Recipe(Protocol):
-    """A method's one function: reports while it works; the last event is `Done` with the picture."""
+Style = Union[Picture, "StyleCode"]
+"""A painting, or what the fast method made of one earlier."""
 
-    def __call__(
-        self, content: Picture, styles: Sequence[Picture], options: StylizeOptions, *, stop: StopSignal
-    ) -> Iterator[Event]:
-        """Paints `content` after `styles`; ends early, with the best picture so far, once `stop` is set."""
+Recipe = Callable[..., Iterator[Event]]
+"""`recipe(content, styles, options, *, stop)`: reports while it works; the last event is `Done` with the picture."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Method:
         options: name of its options class in that module.
         recipe: name of its function in that module.
         extra: the pip extra it needs, "" for none.
+        takes_codes: whether a style may be a `StyleCode` as well as a picture.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Method:
     options: str
     recipe: str
     extra: str = ""
+    takes_codes: bool = False
 
     @property
     def options_class(self) -> type[StylizeOptions]:
@@ -75,6 +77,7 @@ METHODS: dict[str, Method] = {
             module="impasto.fast.ghiasi",
             options="FastOptions",
             recipe="paint",
+            takes_codes=True,
         ),
         Method(
             name="gatys",
@@ -112,13 +115,13 @@ def method_of(options: StylizeOptions) -> Method:
 
 
 def run(
-    content: Picture, styles: Sequence[Picture], options: StylizeOptions, *, stop: StopSignal | None = None
+    content: Picture, styles: Sequence[Style], options: StylizeOptions, *, stop: StopSignal | None = None
 ) -> Iterator[Event]:
     """Runs the method to which `options` belong, and reports its events; the last is `Done`.
 
     Args:
         content: the photo.
-        styles: one painting or more.
+        styles: one painting or more; `fast` takes saved style codes too.
         options: `FastOptions`, `GatysOptions`, ...
         stop: set it, from a signal handler or another thread, to end early with the best picture so far.
 
@@ -131,5 +134,11 @@ def run(
         raise OptionError(f"{method.name} needs at least one style picture")
     if not method.ready:
         raise MissingExtraError(f"the method {method.name!r}", method.extra)
-    recipe: Callable[..., Iterator[Event]] = getattr(import_module(method.module), method.recipe)
+    if not method.takes_codes and not all(isinstance(style, Picture) for style in styles):
+        raise OptionError(f"{method.name} needs the painting itself; saved style codes are for: {_takers()}")
+    recipe: Recipe = getattr(import_module(method.module), method.recipe)
     return recipe(content, styles, options, stop=stop or StopSignal())
+
+
+def _takers() -> str:
+    return ", ".join(m.name for m in METHODS.values() if m.takes_codes)

@@ -23,12 +23,11 @@ PREDICT = "magenta-mobile-predict"
 TRANSFER = "magenta-mobile-transfer"
 CODE = 100  # numbers in a style code
 
-STRIDE = 4  # the transfer network halves twice
-SMALLEST = 8  # its 9x9 kernels reflect four pixels, its 3x3 ones one of a quarter of the size
+SMALLEST = 8  # side from which the transfer network's kernels have enough to reflect; it brings itself to fours
 STYLE_STRIDE = 32  # the prediction network halves five times
 
-BYTES_PER_PIXEL = 330
-"""Peak of the whole process for each pixel painted, measured from 1 to 24 megapixels (tests/fast/test_memory.py)."""
+BYTES_PER_PIXEL = 350
+"""Peak of the whole process for each pixel painted: 240 to 335 by options, measured from 1 to 24 megapixels."""
 RETURN_MEMORY_FROM = 4_000_000
 """Pixels from which the runtime gives its memory back after a run; below, keeping it makes the next run faster."""
 
@@ -55,7 +54,7 @@ def encode(painting: Pixels, *, device: Device = "auto") -> Code:
         OptionError: when the device is not there.
         ModelError: when the network's file is missing or damaged.
     """
-    batch = _batch(painting, STYLE_STRIDE, STYLE_STRIDE)
+    batch = _batch(painting, STYLE_STRIDE, multiple=STYLE_STRIDE)
     code: Code = _run(PREDICT, device, {"painting": batch})[0]
     return code
 
@@ -77,37 +76,38 @@ def paint(photo: Pixels, code: Code, *, device: Device = "auto") -> Pixels:
         ModelError: when the network's file is missing or damaged.
     """
     height, width = photo.shape[:2]
-    batch = _batch(photo, STRIDE, SMALLEST)
+    batch = _batch(photo, SMALLEST)
     painted = _run(TRANSFER, device, {"photo": batch, "code": code[None].astype(np.float32)})[0]
-    return np.ascontiguousarray(painted[:, :height, :width].transpose(1, 2, 0))
+    return np.stack(tuple(painted[:, :height, :width]), -1)
 
 
-def check_memory(size: tuple[int, int]) -> None:
+def check_memory(size: tuple[int, int], *, worked_at: tuple[int, int] | None = None) -> None:
     """Refuses to paint what would not fit into memory.
 
     Args:
-        size: (width, height) to paint at.
+        size: (width, height) of the result.
+        worked_at: (width, height) to paint at on the way there, where it differs.
 
     Raises:
-        LimitError: names the long side that would fit.
+        LimitError: names the long side of a result that would fit.
     """
     free = available_memory()
-    need = size[0] * size[1] * BYTES_PER_PIXEL
+    width, height = worked_at or size
+    need = width * height * BYTES_PER_PIXEL
     if free is None or need <= free:
         return
     fits = int(max(size) * (max(free, 0) / need) ** 0.5)
     raise LimitError(
-        f"painting {size[0]}x{size[1]} takes {need / 1e9:.1f} GB of memory, {max(free, 0) / 1e9:.1f} GB are free; "
+        f"painting {width}x{height} takes {need / 1e9:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
         f"mend: --size {max(16, fits // 16 * 16)}"
     )
 
 
-def _batch(pixels: Pixels, multiple: int, least: int) -> Pixels:
-    """(H, W, 3) -> (1, 3, H', W'), continued by reflection to multiples of `multiple`, at least `least`."""
-    height, width = pixels.shape[:2]
-    more = [(0, max(least, -(-n // multiple) * multiple) - n) for n in (height, width)]
+def _batch(pixels: Pixels, least: int, *, multiple: int = 1) -> Pixels:
+    """(H, W, 3) -> (1, 3, H', W'), continued by reflection to at least `least` and to multiples of `multiple`."""
+    more = [(0, max(least, -(-n // multiple) * multiple) - n) for n in pixels.shape[:2]]
     if any(after for _, after in more):
-        pixels = np.pad(pixels, (*more, (0, 0)), mode="symmetric")
+        pixels = np.pad(pixels, (*more, (0, 0)), mode="reflect")
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
 
 
@@ -119,8 +119,8 @@ def _run(model: str, device: Device, inputs: dict[str, Pixels]) -> Pixels:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     try:
         output: Pixels = _session(model, device).run(None, inputs, options)[0]
-    except (RuntimeError, MemoryError, onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException) as error:
-        if "alloc" not in str(error).lower() and not isinstance(error, MemoryError):
+    except Exception as error:  # the runtime's own exceptions have no common base
+        if "alloc" not in str(error).lower():
             raise
         height, width = next(iter(inputs.values())).shape[2:]
         raise LimitError(f"memory ran out while painting {width}x{height}; mend: a smaller --size") from error
@@ -134,15 +134,19 @@ def _session(model: str, device: Device) -> Any:
 
     provider = _provider(device)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only; they are raised besides
+    options.log_severity_level = 4  # nothing: what matters is raised
     options.intra_op_num_threads = physical_cores()
     options.enable_mem_pattern = False  # sizes change from run to run; a pattern would keep a second copy of memory
     path = models.path(model)
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=list(dict.fromkeys((provider, _PROVIDERS["cpu"]))))
-    except Exception as error:  # noqa: BLE001 (the runtime's exceptions have no common base)
-        raise ModelError(f"{path} cannot be loaded: {str(error).splitlines()[0]}; mend: impasto models verify") from error
-    if provider not in session.get_providers():
+        session = onnxruntime.InferenceSession(
+            path, options, providers=list(dict.fromkeys((provider, _PROVIDERS["cpu"])))
+        )
+    except Exception as error:  # the runtime's own exceptions have no common base
+        raise ModelError(
+            f"{path} cannot be loaded: {str(error).splitlines()[0]}; mend: impasto models verify"
+        ) from error
+    if device != "auto" and provider not in session.get_providers():
         raise OptionError(f"--device {device} cannot be started (its libraries do not load); mend: --device cpu")
     return session
 

@@ -77,7 +77,8 @@ def linear_to_srgb(values: Pixels) -> Pixels:
         0.5
     """
     values = np.asarray(values, np.float32)
-    bent = np.float32(1.055) * np.power(np.maximum(values, 0), np.float32(1 / 2.4)) - np.float32(0.055)
+    power = np.power(np.maximum(values, 0), np.float32(1 / 2.4))
+    bent = 1 + np.float32(1.055) * (power - 1)  # 1.055 power - 0.055, in the order that keeps white exactly 1
     return np.where(values <= np.float32(0.0031308), values * np.float32(12.92), bent)
 
 

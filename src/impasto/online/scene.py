@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event as StopSignal
 
 import numpy as np
 
@@ -121,9 +122,11 @@ def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: O
         noise = np.random.default_rng(options.seed).normal(0.5, 0.15, pixels.shape)
         return np.clip(noise, 0, 1).astype(np.float32)
     if options.init == "fast":
-        from impasto.fast.ghiasi import FastOptions, stylize
+        from impasto.fast.ghiasi import FastOptions, paint
 
-        start = stylize(photo, styles, FastOptions(blend=options.blend, style_scale=options.style_scale)).pixels
+        quick = FastOptions(blend=options.blend, style_scale=options.style_scale)
+        *_, done = paint(photo, styles, quick, stop=StopSignal())
+        start = done.picture.pixels if isinstance(done, Done) else pixels
     else:
         start = resize(read(Path(options.init)).pixels, photo.size)
     return _grey(start) if options.keep_color == "luminance" else start

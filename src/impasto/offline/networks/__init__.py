@@ -1,1 +1,1 @@
-""""""
+"""Image transformation networks and style predictors as torch modules."""

@@ -8,8 +8,8 @@ Dumoulin et al. 2017, A learned representation for artistic style, section 2.2 a
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 INSTANCE_NORM_EPS = 1e-5
 
@@ -46,7 +46,9 @@ class ConditionalInstanceNorm(nn.Module):
         """Gives x the mean and the spread that the code asks for."""
         gamma = self.gamma(code)[:, :, None, None]
         beta = self.beta(code)[:, :, None, None]
-        return gamma * F.instance_norm(x, eps=INSTANCE_NORM_EPS) + beta
+        normal = functional.instance_norm(x, eps=INSTANCE_NORM_EPS)
+        restyled: Tensor = gamma * normal + beta
+        return restyled
 
 
 class StyledConv(nn.Module):
@@ -75,7 +77,7 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, code: Tensor) -> Tensor:
         """Convolves x and restyles the result."""
         if self.upsample > 1:
-            x = F.interpolate(x, scale_factor=self.upsample, mode="nearest")
+            x = functional.interpolate(x, scale_factor=self.upsample, mode="nearest")
         x = self.norm(self.conv(x), code)
         return torch.relu(x) if self.relu else x
 
@@ -100,4 +102,4 @@ class StyledResidual(nn.Module):
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     """Reflects the right and lower border so that both sides divide by `multiple`; (N, C, H, W), H and W above it."""
     height, width = x.shape[-2:]
-    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="reflect")
+    return functional.pad(x, (0, -width % multiple, 0, -height % multiple), mode="reflect")

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Protocol, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from impasto.offline.networks.blocks import StyledConv, StyledResidual, pad_to_multiple, reflect_conv
 
@@ -107,5 +107,5 @@ class StylePredictionNetwork(nn.Module):
     def forward(self, painting: Tensor) -> Tensor:
         """The code: features averaged over the painting (texture knows no place), then one linear layer."""
         features: Tensor = self.trunk(painting)
-        code: Tensor = self.bottleneck(F.adaptive_avg_pool2d(features, 1).flatten(1))
+        code: Tensor = self.bottleneck(functional.adaptive_avg_pool2d(features, 1).flatten(1))
         return code

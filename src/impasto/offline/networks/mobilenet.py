@@ -1,9 +1,9 @@
-"""MobileNetV2, as far as a style predictor needs it (Sandler et al. 2018, MobileNetV2: Inverted residuals and linear bottlenecks)."""
+"""Sandler et al. 2018, MobileNetV2: Inverted residuals and linear bottlenecks; as far as a style predictor needs it."""
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 # Table 2 of the paper: expansion, channels out, repeats, stride of the first.
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
@@ -27,8 +27,8 @@ class SameConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
-        x = self.conv(F.pad(x, self.pad))
-        return x if self.linear else F.relu6(x)
+        x = self.conv(functional.pad(x, self.pad))
+        return x if self.linear else functional.relu6(x)
 
 
 class InvertedResidual(nn.Module):
@@ -37,14 +37,15 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, expansion: int, stride: int) -> None:
         super().__init__()
         wide = inputs * expansion
-        self.expand = SameConv(inputs, wide, 1) if expansion > 1 else nn.Identity()
+        self.expand = SameConv(inputs, wide, 1) if expansion > 1 else None
         self.depthwise = SameConv(wide, wide, 3, stride=stride, depthwise=True)
         self.project = SameConv(wide, outputs, 1, linear=True)
         self.adds = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
-        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        wide = self.expand(x) if self.expand else x
+        y: Tensor = self.project(self.depthwise(wide))
         return x + y if self.adds else y
 
 

@@ -1,0 +1,61 @@
+"""The library's front door: paths, PIL images and arrays in, a Picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Event as StopSignal
+from typing import Any
+
+from impasto.errors import ImpastoError
+from impasto.events import Done, Event
+from impasto.fast.ghiasi import FastOptions
+from impasto.fast.style_code import StyleCode
+from impasto.image import read
+from impasto.methods import Style, run
+from impasto.options import StylizeOptions
+from impasto.picture import Picture
+
+Source = Any
+"""A path, bytes, a binary file, a PIL image, an array (H, W[, C]), or a Picture: whatever `read` takes."""
+
+
+def stylize(
+    content: Source,
+    styles: Source | StyleCode | Sequence[Source | StyleCode],
+    *,
+    options: StylizeOptions | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopSignal | None = None,
+) -> Picture:
+    """Repaints a photo in the style of one painting or several.
+
+    Args:
+        content: the photo: a path, bytes, a binary file, a PIL image, an array (H, W, 3), or a Picture.
+        styles: one painting in any of these forms, a saved `StyleCode`, or a list of them.
+        options: `FastOptions` (the default), `GatysOptions`, ...: the method is the one whose options these are.
+        on_event: called with each event: Started, Progress, Preview, Notice, Done.
+        stop: set it from another thread to end early with the best picture so far.
+
+    Returns:
+        The painted picture, at the size the options ask for; alpha and EXIF are the photo's.
+
+    Raises:
+        PictureError: when a picture cannot be read.
+        OptionError: when options and pictures do not fit.
+        MissingExtraError: when the method needs packages that are not installed.
+        LimitError: when memory would not do.
+
+    Example:
+        >>> import numpy as np
+        >>> photo, painting = np.random.default_rng(0).random((2, 40, 60, 3), np.float32)
+        >>> stylize(photo, painting, options=FastOptions(strength=0.8)).size
+        (60, 40)
+    """
+    many = styles if isinstance(styles, list | tuple) else [styles]
+    pictures: list[Style] = [s if isinstance(s, StyleCode) else read(s) for s in many]
+    for event in run(read(content), pictures, options or FastOptions(), stop=stop):
+        if on_event:
+            on_event(event)
+        if isinstance(event, Done):
+            return event.picture
+    raise ImpastoError("the method ended without a picture")

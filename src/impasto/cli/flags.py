@@ -1,0 +1,98 @@
+"""Flags derived from the methods' options: one flag a name, whichever methods have it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from impasto.errors import OptionError
+from impasto.methods import METHODS, Method
+from impasto.options import Spec
+
+
+def parameters() -> list[inspect.Parameter]:
+    """One keyword parameter for each option that any method has, None when the flag is not given."""
+    return [_parameter(name, holders) for name, holders in by_name().items()]
+
+
+def by_name() -> dict[str, dict[str, Spec]]:
+    """Option name -> method name -> spec."""
+    found: dict[str, dict[str, Spec]] = {}
+    for method in METHODS.values():
+        for spec in method.options_class.specs():
+            found.setdefault(spec.name, {})[method.name] = spec
+    return found
+
+
+def options_of(method: Method, given: Mapping[str, Any], *, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values to make a method's options from.
+
+    Args:
+        method: whose options.
+        given: parameter name -> what the command line said, None for nothing.
+        base: values that hold where nothing was said, such as an earlier run's settings.
+
+    Raises:
+        OptionError: when a flag was given that this method does not have.
+    """
+    specs = {s.name: s for s in method.options_class.specs()}
+    values = dict(base or {})
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name not in specs:
+            having = ", ".join(by_name()[name])
+            raise OptionError(f"the method {method.name} has no --{name.replace('_', '-')}; methods that do: {having}")
+        values[name] = _split(value, specs[name]) if specs[name].many else value
+    return values
+
+
+def _split(text: str, spec: Spec) -> tuple[Any, ...]:
+    words = [w.strip() for w in text.split(",") if w.strip()]
+    if spec.kind is str:
+        return tuple(words)
+    try:
+        return tuple(spec.kind(w) for w in words)
+    except ValueError:
+        raise OptionError(f"{spec.flag} {text!r} is not a list of numbers; write it as 2,1") from None
+
+
+def _parameter(name: str, holders: Mapping[str, Spec]) -> inspect.Parameter:
+    spec = next(iter(holders.values()))
+    kind = str if spec.many or spec.kind not in (int, float, bool) else spec.kind
+    choices = spec.choices
+    info = typer.Option(
+        spec.flag,
+        help=_help(holders),
+        metavar="|".join(choices) if choices else None,
+        autocompletion=(lambda: list(choices)) if choices else None,
+        show_default=False,
+    )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, info]
+    )
+
+
+def _help(holders: Mapping[str, Spec]) -> str:
+    texts = {s.help for s in holders.values()}
+    defaults = {m: _shown(s.default) for m, s in holders.items()}
+    text = (
+        next(iter(holders.values())).help
+        if len(texts) == 1
+        else "; ".join(f"{m}: {s.help}" for m, s in holders.items())
+    )
+    if len(holders) < len(METHODS):
+        text += f" [{', '.join(holders)}]"
+    shown = set(defaults.values())
+    if shown == {""}:
+        return text
+    if len(shown) == 1:
+        return f"{text} (default {shown.pop()})"
+    return f"{text} (default {', '.join(f'{m}: {d}' for m, d in defaults.items() if d)})"
+
+
+def _shown(value: object) -> str:
+    return "" if value is None or value == () else f"{value:g}" if isinstance(value, float) else str(value)

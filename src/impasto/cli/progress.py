@@ -1,0 +1,90 @@
+"""Subscribers of a method's events: the bar, the trace, the previews."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from impasto.errors import PictureError
+from impasto.events import Event, Notice, Preview, Progress, Started
+from impasto.image import write
+
+if TYPE_CHECKING:
+    pass
+
+Subscriber = Callable[[Event], None]
+
+
+@contextmanager
+def bar(*, quiet: bool) -> Iterator[Subscriber]:
+    """A live line on a terminal: step, size, loss terms, time left. Without a terminal, only notices."""
+    if quiet or not sys.stderr.isatty():
+        yield _say
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Display
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[told]}"))
+    with Display(*columns, console=Console(stderr=True), transient=True) as display:
+        task = display.add_task("starting", total=None, told="")
+
+        def show(event: Event) -> None:
+            if isinstance(event, Started):
+                display.update(task, description=event.method, total=event.steps or None)
+            elif isinstance(event, Progress):
+                display.update(task, completed=event.step, total=event.steps, told=_told(event))
+            elif isinstance(event, Notice):
+                display.console.print(event.text, highlight=False, markup=False)
+
+        yield show
+
+
+def _told(event: Progress) -> str:
+    terms = "  ".join(f"{name} {value:.3g}" for name, value in event.losses.items() if name != "total")
+    minutes, seconds = divmod(round(event.seconds_left), 60)
+    return f"{event.size[0]}x{event.size[1]}  {terms}  {minutes}:{seconds:02d} left"
+
+
+def _say(event: Event) -> None:
+    if isinstance(event, Notice):
+        sys.stderr.write(f"impasto: {event.text}\n")
+
+
+@contextmanager
+def trace(path: Path | None) -> Iterator[Subscriber]:
+    """One JSON line a step into a file, each written out at once.
+
+    Raises:
+        PictureError: when the file cannot be opened.
+    """
+    if path is None:
+        yield lambda event: None
+        return
+    try:
+        file: TextIO = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise PictureError(f"cannot write the trace {path}: {error.strerror}; mend: --trace OTHER.jsonl") from None
+    with file:
+
+        def write_line(event: Event) -> None:
+            if isinstance(event, Progress):
+                line = {"step": event.step, "size": event.size, "seconds": round(event.seconds, 4), **event.losses}
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+
+        yield write_line
+
+
+def previews(path: Path) -> Subscriber:
+    """Keeps the newest preview in a file."""
+
+    def keep(event: Event) -> None:
+        if isinstance(event, Preview):
+            write(event.picture, path, overwrite=True)
+
+    return keep
