@@ -51,7 +51,7 @@ def stylize(
         >>> stylize(photo, painting, options=FastOptions(strength=0.8)).size
         (60, 40)
     """
-    many = styles if isinstance(styles, list | tuple) else [styles]
+    many: Sequence[Any] = styles if isinstance(styles, list | tuple) else [styles]
     pictures: list[Style] = [s if isinstance(s, StyleCode) else read(s) for s in many]
     for event in run(read(content), pictures, options or FastOptions(), stop=stop):
         if on_event:

@@ -32,5 +32,5 @@ def methods(json: Annotated[bool, typer.Option("--json", help="as JSON, with eve
 
 def _told(spec: object) -> dict[str, object]:
     told = dict(vars(spec))
-    told["kind"] = told["kind"].__name__  # type: ignore[attr-defined]
+    told["kind"] = told["kind"].__name__
     return told

@@ -193,14 +193,14 @@ def _grey_bits(im: Image.Image) -> int:
 
 
 def _flatten(im: Image.Image, grey_bits: int) -> tuple[Image.Image, Pixels | None]:
-    """An image of mode L, RGB, CMYK or LAB, and alpha as shares of 1."""
+    """An image of mode L, RGB or CMYK, and alpha as shares of 1."""
     key = im.info.get("transparency")
     mode = im.mode
     if mode in ("P", "PA"):
         im = im.convert("RGBA" if key is not None or mode == "PA" else "RGB")
     elif mode in ("1", "La", "RGBa"):
         im = im.convert({"1": "L", "La": "LA", "RGBa": "RGBA"}[mode])
-    elif mode not in ("L", "LA", "RGB", "RGBA", "CMYK", "LAB"):
+    elif mode not in ("L", "LA", "RGB", "RGBA", "CMYK"):
         im = im.convert("RGB")
     if im.mode in ("LA", "RGBA"):
         alpha = _share(np.asarray(im.getchannel("A")), 255)

@@ -31,7 +31,7 @@ _SRGB_TO_XYZ = np.array(
     ]
 )
 _FITS = {b"RGB ": ("RGB", "L"), b"GRAY": ("L",), b"CMYK": ("CMYK",)}
-_NEAR = 0.003  # below one 8-bit step: a profile this close to sRGB is sRGB
+_NEAR = 0.008  # two 8-bit steps: a profile this close is sRGB, rounded by its maker
 _MOST_BYTES = 16 << 20
 
 
@@ -86,15 +86,12 @@ def convert_image(im: Image.Image, profile: bytes | None) -> Image.Image:
     """An 8-bit image as sRGB.
 
     Args:
-        im: mode L, RGB, CMYK or LAB, without alpha.
+        im: mode L, RGB or CMYK, without alpha.
         profile: the file's ICC profile; one that is broken or of another kind of colour is ignored.
 
     Returns:
         The image in mode RGB.
     """
-    if im.mode == "LAB":
-        lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-        return _through_lcms(im, lab) or Image.new("RGB", im.size)
     if not _usable(profile) or im.mode not in _FITS.get(profile[16:20], ()):
         return im.convert("RGB")
     shaper = shaper_of(profile)

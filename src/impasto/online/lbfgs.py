@@ -1,9 +1,9 @@
 """L-BFGS for pixels: bounded to [0, 1], one evaluation a step, and never a step uphill.
 
 Nocedal and Wright, Numerical Optimization, algorithm 7.4, with three changes that painting asks for. Pixels live in a
-box: those at its edge whose gradient points outside are left out of the step (Bertsekas 1982), so that what is optimised is
-what can be saved. A trial point that is worse, or not finite, is taken back and the step shortened. And when nothing
-improves any more, it says so instead of walking on.
+box: those at its edge whose gradient points outside are left out of the step (Bertsekas 1982), so that what is
+optimised is what can be saved. A trial point that is worse, or not finite, is taken back and the step shortened. And
+when nothing improves any more, it says so instead of walking on.
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ def recolour(style: Pixels, photo: Pixels, rule: KeepColor) -> Pixels:
     if rule == "luminance":
         grey = _grey(style)
         matched = (grey - grey.mean()) * (photo.std() / max(float(grey.std()), 1e-6)) + photo.mean()
-        return np.clip(matched, 0, 1).astype(np.float32)
+        clipped: Pixels = np.clip(matched, 0, 1).astype(np.float32)
+        return clipped
     return style
 
 

