@@ -100,8 +100,10 @@ def slope(field: Array) -> tuple[Array, Array]:
 
 def along(field: Array, radius: float) -> Array:
     """Angle of the level lines of a field: strokes that follow its contours."""
-    across, down = slope(blur(field, radius))
-    return np.asarray(np.arctan2(across, -down), np.float32)
+    pad = int(4 * radius) + 4
+    wide = np.pad(field, pad, mode="reflect", reflect_type="odd")
+    across, down = slope(blur(wide, radius))
+    return np.asarray(np.arctan2(across, -down)[pad:-pad, pad:-pad], np.float32)
 
 
 def wavy(rng: Rng, value: Field, base: float, height: float, waves: float) -> Array:
@@ -141,6 +143,7 @@ class Brush:
         body: Thickness of the paint.
         shake: How much its angle differs from the field's, in radians.
         accents: Share of strokes that take an accent colour.
+        mix: How far towards the accent those strokes go.
     """
 
     width: float
@@ -152,6 +155,7 @@ class Brush:
     body: float = 1.0
     shake: float = 0.12
     accents: float = 0.0
+    mix: float = 0.5
 
 
 def bristle_bank(rng: Rng, count: int = 40, long: int = 160, wide: int = 56, dry: float = 0.25) -> Array:
@@ -270,7 +274,7 @@ def vary(rng: Rng, colors: Array, value: float, hue: float) -> Array:
     axes = np.array([[1.0, 0.95, 0.85], [1.0, 0.1, -1.1], [0.6, -0.8, 0.6]], np.float32)
     amounts = rng.normal(0.0, 1.0, (m, 3)) * np.array([value, hue, hue])
     grey = colors.mean(axis=1, keepdims=True)
-    livelier = grey + (colors - grey) * (1.0 + rng.normal(0.08, 2.0 * hue, (m, 1)))
+    livelier = grey + (colors - grey) * (1.0 + rng.normal(0.0, 1.6 * hue, (m, 1)))
     return np.asarray(np.clip(livelier + amounts @ axes, 0.0, 1.0), np.float32)
 
 
@@ -321,7 +325,8 @@ def cover(
     colors = vary(rng, scene[py, px], brush.value, brush.hue)
     if accents is not None and brush.accents > 0:
         chosen = rng.random(len(xs)) < brush.accents
-        colors[chosen] = vary(rng, accents[rng.integers(0, len(accents), int(chosen.sum()))], brush.value, brush.hue)
+        other = vary(rng, accents[rng.integers(0, len(accents), int(chosen.sum()))], brush.value, brush.hue)
+        colors[chosen] = (1.0 - brush.mix) * colors[chosen] + brush.mix * other
     turns = angle[py, px] + rng.normal(0, brush.shake, len(xs))
     lengths = brush.length * unit * rng.uniform(0.7, 1.3, len(xs))
     widths = brush.width * unit * rng.uniform(0.75, 1.25, len(xs))

@@ -72,7 +72,7 @@ def oil(
     return canvas
 
 
-def night(n: int, rng: Rng) -> Array:
+def starry_hills(n: int, rng: Rng) -> Array:
     """A wheat field, hills and a village under a turning night sky, in thick oil."""
     x, y = places(n)
     stars = [(0.84, 0.15, 0.085), (0.10, 0.10, 0.035), (0.27, 0.19, 0.028), (0.47, 0.08, 0.034), (0.66, 0.07, 0.024)]
@@ -140,7 +140,7 @@ def _cypress(scene: Array, angle: Array, order: Array, rng: Rng) -> tuple[Array,
         t = np.clip((y - top) / (foot - top), 0, 1)
         lick = 0.022 * noise(rng, n, 16, 5) + 0.012 * noise(rng, n, 40, 12)
         sway = cx + 0.018 * np.sin(y * 13)
-        body = smooth(0.0, 0.006, wide * np.sin(np.pi * t**0.62) ** 0.8 + lick * (t > 0.01) - np.abs(x - sway))
+        body = smooth(0.0, 0.006, wide * np.clip(np.sin(np.pi * t**0.62), 0, 1) ** 0.8 + lick * (t > 0.01) - np.abs(x - sway))
         body *= (y > top) & (y < foot)
         dark = ramp(0.42 + 0.5 * noise(rng, n, 9, 30) + 2.5 * (x - sway), "081410 12301f 23502b 4a6b2c 8a7a35")
         scene = lay(scene, dark, body)
@@ -163,14 +163,14 @@ def river(n: int, rng: Rng) -> Array:
     scene = lay(scene, ramp(0.5 + 0.5 * fbm(rng, n, 18, 3), "3f5f8c 5f8f7a 93b06a c9bd7a"), far)
     glow = np.exp(-(((x - 0.63) / 0.05) ** 2)) * smooth(0.45, 0.5, y) * smooth(0.9, 0.6, y)
     scene = lay(scene, np.broadcast_to(rgb("ffe9a8"), scene.shape), np.clip(glow * (0.5 + ripples), 0, 1))
-    for cx, base, size in [(0.80, 0.452, 0.05), (0.46, 0.462, 0.035)]:
+    for cx, base, size in [(0.78, 0.462, 0.085), (0.50, 0.458, 0.05), (0.62, 0.45, 0.025)]:
         sail = (
             (x > cx) & (x - cx < size * (y - base + 3.2 * size) / (3.2 * size)) & (y < base) & (y > base - 3.2 * size)
         )
         scene = lay(scene, ramp((x - cx) / size, "fffaf0 e9c9a0"), sail)
         image = (x > cx) & (x - cx < size * (base + 3.0 * size - y) / (3.0 * size)) & (y > base) & (y < base + 3 * size)
         scene = lay(scene, np.broadcast_to(rgb("f5e3cc"), scene.shape), image * smooth(-0.3, 0.5, ripples) * 0.7)
-        hull = (np.abs(x - cx) < 1.5 * size) & (np.abs(y - base) < 0.16 * size)
+        hull = (np.abs(x - cx) < 1.1 * size) & (np.abs(y - base) < 0.10 * size)
         scene = lay(scene, np.broadcast_to(rgb("5a2f3f"), scene.shape), hull)
     bank = smooth(0.0, 0.01, y - wavy(rng, x, 0.80, 0.012, 3) - 0.42 * np.clip(x - 0.34, 0, 1) + 0.06)
     grass = ramp(0.5 + 0.35 * fbm(rng, n, 9, 4) - 0.6 * (y - 0.88), "274a3f 3f7a3f 7fae3c bfd04a f0df6a")
@@ -201,20 +201,20 @@ def _dots(scene: Array, angle: Array, rng: Rng) -> Array:
     n = scene.shape[0]
     canvas = Canvas(np.broadcast_to(rgb("e9ddc4"), scene.shape))
     bank = dab_bank(rng)
-    lively = grade(scene, 1.05, 1.35)
+    lively = grade(scene, 1.0, 1.08)
     extra = palette("f29b3a f6d34a e0607a 6a5ac0 3f6fd0 3fa08a fff3d0")
-    cover(canvas, lively, angle, Brush(15, 17, 8.5, 0.05, 0.06, body=0.4, shake=1.0), bank, rng)
+    cover(canvas, lively, angle, Brush(19, 21, 10.5, 0.04, 0.03, body=0.4, shake=1.0), bank, rng)
     cover(
         canvas,
         lively,
         angle,
-        Brush(10.5, 12, 6.2, 0.07, 0.10, body=0.6, shake=0.6, accents=0.10),
+        Brush(13, 15, 8, 0.05, 0.045, body=0.6, shake=0.6, accents=0.22, mix=0.35),
         bank,
         rng,
         None,
         extra,
     )
-    cover(canvas, lively, angle, Brush(7, 8.5, 5.4, 0.09, 0.12, body=0.8, accents=0.16), bank, rng, None, extra)
+    cover(canvas, lively, angle, Brush(8.6, 10.4, 7, 0.06, 0.06, body=0.8, accents=0.3, mix=0.4), bank, rng, None, extra)
     return lit(canvas.color, canvas.height + 0.08 * weave(rng, n), 0.30, 0.04)
 
 
@@ -252,7 +252,7 @@ def fauve(n: int, rng: Rng) -> Array:
         Brush(24, 62, 14, 0.06, 0.06, body=1.1, shake=0.18, accents=0.06),
         Brush(12, 40, 9, 0.06, 0.05, body=1.1, accents=0.04),
     )
-    canvas = oil(rng, grade(scene, 1.05, 1.2), angle, "f3e3c0", brushes, "f9e04a e0307a 2a50c8 18a080 ff7a1a", 0.4)
+    canvas = oil(rng, grade(scene, 1.0, 0.92), angle, "f3e3c0", brushes, "f0d060 c8406a 3a58b0 2a9080 e8803a f0d8c0", 0.35)
     bare = smooth(0.05, 0.5, fbm(rng, n, 60, 3) - 0.35) * 0.35
     color = lay(canvas.color, np.broadcast_to(rgb("f3e6c8"), scene.shape), bare * smooth(0.7, 0.3, canvas.height))
     return lit(color, canvas.height + 0.06 * weave(rng, n), 0.5, 0.08)
@@ -310,8 +310,8 @@ def ribbons(n: int, rng: Rng) -> Array:
     brushes = (
         Brush(40, 240, 22, 0.04, 0.03, body=0.4, shake=0.05),
         Brush(20, 200, 13, 0.06, 0.05, body=0.6, shake=0.05),
-        Brush(11, 150, 9, 0.07, 0.06, body=0.8, shake=0.06, accents=0.04),
-        Brush(5.5, 90, 6.5, 0.09, 0.06, body=0.8, shake=0.06, accents=0.05),
+        Brush(11, 150, 11, 0.06, 0.04, body=0.8, shake=0.06, accents=0.04),
+        Brush(6, 90, 9, 0.07, 0.04, body=0.8, shake=0.06, accents=0.08),
     )
     canvas = oil(rng, scene, angle, "a8794a", brushes, "f9d87a 8a1a2a 2a6a7a e8e0b0", 0.6)
     return lit(canvas.color, canvas.height + 0.10 * weave(rng, n), 0.34, 0.05)
@@ -345,17 +345,17 @@ def knife_sea(n: int, rng: Rng) -> Array:
     stone = ramp(0.5 + 0.5 * fbm(rng, n, 9, 4) - (x - 0.1), "120f1a 2a2430 54433f 8a6a50 c99a6a")
     scene = lay(scene, stone, rock)
     brushes = (
-        Brush(80, 130, 32, 0.05, 0.04, body=0.7, shake=0.35),
-        Brush(44, 84, 20, 0.07, 0.05, body=1.0, shake=0.35, accents=0.02),
-        Brush(24, 52, 13, 0.08, 0.05, body=1.2, shake=0.4, accents=0.05),
-        Brush(11, 30, 9, 0.09, 0.06, body=1.2, shake=0.5, accents=0.08),
+        Brush(95, 190, 34, 0.04, 0.025, body=0.7, shake=0.2),
+        Brush(58, 130, 25, 0.05, 0.03, body=1.0, shake=0.2, accents=0.04, mix=0.35),
+        Brush(34, 84, 19, 0.05, 0.03, body=1.2, shake=0.22, accents=0.05, mix=0.35),
+        Brush(17, 46, 13, 0.05, 0.03, body=1.3, shake=0.25, accents=0.10),
     )
     canvas = Canvas(np.broadcast_to(rgb("6a4a3a"), scene.shape))
     bank = knife_bank(rng)
     extra = palette("fff6e0 f2b880 5fc0b8 20305f c0705a")
     for k, brush in enumerate(brushes):
-        cover(canvas, scene, angle, brush, bank, rng, busy(scene, 0.35) if k > 1 else None, extra)
-    return lit(grade(canvas.color, 1.05, 1.15), canvas.height, 0.75, 0.16)
+        cover(canvas, scene, angle, brush, bank, rng, busy(scene, 0.05, 5) if k > 1 else None, extra)
+    return lit(grade(canvas.color, 1.05, 1.05), canvas.height, 0.75, 0.16)
 
 
 def pastel(n: int, rng: Rng) -> Array:
@@ -375,8 +375,8 @@ def pastel(n: int, rng: Rng) -> Array:
     glaze = ramp(0.55 - 2.6 * (x - 0.46) + 0.1 * fbm(rng, n, 10, 3), "14204a 24458a 4a80b8 a8cfd8 fbfaf0")
     scene = lay(scene, glaze, jug)
     angle = np.where(jug > 0.5, 1.57 - 3.0 * (x - 0.5), angle).astype(np.float32)
-    for _ in range(70):
-        lx, ly = 0.5 + rng.normal(0, 0.17), 0.42 + rng.normal(0, 0.13)
+    for _ in range(150):
+        lx, ly = 0.5 + rng.normal(0, 0.15), 0.40 + rng.normal(0, 0.13)
         turn = np.arctan2(ly - 0.58, lx - 0.5) + rng.normal(0, 0.5)
         a, b = (x - lx) * np.cos(turn) + (y - ly) * np.sin(turn), (y - ly) * np.cos(turn) - (x - lx) * np.sin(turn)
         leaf = smooth(1.0, 0.9, np.hypot(a / 0.075, b / 0.018))
@@ -419,14 +419,14 @@ def _chalk(scene: Array, angle: Array, rng: Rng) -> Array:
     passes = [
         (Brush(54, 130, 24, 0.03, 0.03, shake=0.25), 0.1),
         (Brush(18, 90, 11, 0.06, 0.05, shake=0.2, accents=0.03), -0.05),
-        (Brush(7, 60, 7, 0.08, 0.06, shake=0.2, accents=0.06), -0.15),
-        (Brush(4, 34, 5, 0.10, 0.07, shake=0.25, accents=0.05), -0.15),
+        (Brush(8, 60, 8, 0.06, 0.05, shake=0.2, accents=0.06), -0.15),
+        (Brush(4.5, 36, 6.5, 0.07, 0.05, shake=0.25, accents=0.05), -0.15),
     ]
     extra = palette("fff3e0 f2a07a 6a8ad0 2a2a4a d04a6a")
     for k, (brush, press) in enumerate(passes):
-        canvas = Canvas(np.full_like(result, -1.0))
+        canvas = Canvas(np.asarray(result, np.float32))
         cover(canvas, scene, angle, brush, bank, rng, busy(scene, 0.30) if k > 1 else None, extra)
         laid = smooth(0.0, 0.6, canvas.height)
-        grip = smooth(-0.35, 0.25, tooth + press + 0.25 * canvas.height)
+        grip = smooth(-0.75, 0.2, tooth + press + 0.3 * canvas.height)
         result = lay(result, np.clip(canvas.color, 0, 1), laid * grip * (0.75 if k == 0 else 0.9))
     return lit(grade(np.asarray(result, np.float32), 1.06, 1.12), 0.25 * tooth, 0.25, 0.0)

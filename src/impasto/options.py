@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -67,36 +69,66 @@ class Spec:
         if not self.many:
             return self._check_one(value)
         if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-            raise OptionError(f"{self.flag} takes a list, not {value!r}")
+            raise OptionError(f"{self.flag} takes a list, not {reprlib.repr(value)}")
         return tuple(self._check_one(v) for v in value)
 
     def _check_one(self, value: Any) -> Any:
         if self.choices:
-            if value not in self.choices:
-                raise OptionError(f"{self.flag} {value!r} is unknown; choose one of: {', '.join(self.choices)}")
+            if not isinstance(value, str) or value not in self.choices:
+                raise OptionError(
+                    f"{self.flag} {reprlib.repr(value)} is unknown; choose one of: {', '.join(self.choices)}"
+                )
             return value
         if self.kind in (int, float):
             return self._check_number(value)
         if self.kind is Path and isinstance(value, str | Path) and str(value):
             return Path(value)
         if not isinstance(value, self.kind):
-            raise OptionError(f"{self.flag} takes {self.kind.__name__}, not {value!r}")
+            raise OptionError(f"{self.flag} takes {self.kind.__name__}, not {reprlib.repr(value)}")
         return value
 
     def _check_number(self, value: Any) -> int | float:
-        wrong = isinstance(value, bool) or not isinstance(value, int | float)
-        if wrong or not math.isfinite(value) or (self.kind is int and value != int(value)):
-            raise OptionError(f"{self.flag} {value!r} is not allowed; {self._range()}")
-        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
-            raise OptionError(f"{self.flag} {value:g} is out of range; {self._range()}")
-        return int(value) if self.kind is int else float(value)
+        try:
+            number: int | float = self.kind(value) if _is_real(value) else math.nan
+        except (OverflowError, ValueError):  # an integer of NaN, a float of 400 digits
+            number = math.nan
+        if (self.kind is int and number != value) or (self.kind is float and not math.isfinite(number)):
+            raise OptionError(f"{self.flag} {reprlib.repr(value)} is not allowed; {self._range()}")
+        if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
+            raise OptionError(f"{self.flag} {_shown(number)} is out of range; {self._range()}")
+        return number
+
+    def parse(self, text: str) -> Any:
+        """The value that a word on a command line stands for; lists are written with commas.
+
+        Raises:
+            OptionError: as `check`.
+
+        Example:
+            >>> StylizeOptions.specs()[2].parse("2,1")
+            (2.0, 1.0)
+        """
+        if not self.many:
+            return self.check(self._parse_one(text))
+        words = [word.strip() for word in text.split(",")]
+        if not all(words):
+            raise OptionError(f"{self.flag} {reprlib.repr(text)} has an empty place; give a list such as a,b")
+        return self.check([self._parse_one(word) for word in words])
+
+    def _parse_one(self, text: str) -> Any:
+        if self.kind not in (int, float):
+            return text
+        try:
+            return self.kind(text)
+        except ValueError:
+            raise OptionError(f"{self.flag} {reprlib.repr(text)} is not allowed; {self._range()}") from None
 
     def _range(self) -> str:
         word = "a whole number" if self.kind is int else "a number"
         if self.low is not None and self.high is not None:
-            return f"give {word} from {self.low:g} to {self.high:g}"
+            return f"give {word} from {_shown(self.low)} to {_shown(self.high)}"
         if self.low is not None:
-            return f"give {word} of at least {self.low:g}"
+            return f"give {word} of at least {_shown(self.low)}"
         return f"give {word}" if self.kind in (int, float) else f"give {self.kind.__name__}"
 
 
@@ -182,6 +214,15 @@ def _spec(field: dataclasses.Field[Any], hint: Any) -> Spec:
         name=field.name, kind=str if choices else hint, many=many, optional=optional, choices=choices,
         default=field.default, help=meta["help"], low=meta["low"], high=meta["high"],
     )  # fmt: skip
+
+
+def _is_real(value: object) -> bool:
+    """Whether it is a number, numpy's included; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _shown(number: int | float) -> str:
+    return reprlib.repr(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _plain(value: Any) -> Any:

@@ -65,7 +65,7 @@ def tiff(
     tile: int = 0,
     extra_samples: int | None = None,
     rows_per_strip: int = 3,
-    tags: dict[int, tuple[int, int, int]] | None = None,
+    tags: dict[int, int] | None = None,
 ) -> bytes:
     """A TIFF of uint8, uint16 or float32, shape (H, W, C)."""
     height, width, channels = values.shape
@@ -96,7 +96,7 @@ def tiff(
     entries |= {322: ("I", [tile]), 323: ("I", [tile])} if tile else {278: ("I", [rows_per_strip])}
     if extra_samples is not None:
         entries[338] = ("H", [extra_samples])
-    entries |= {tag: ("H", [value]) for tag, (_, _, value) in (tags or {}).items()}
+    entries |= {tag: ("H", [value]) for tag, value in (tags or {}).items()}
     return _with_directory(b"".join(packed), entries, order)
 
 
@@ -195,6 +195,6 @@ def one_line_error(error: BaseException, *words: str) -> None:
     text = str(error)
     assert isinstance(error, ImpastoError), repr(error)
     assert "\n" not in text and len(text) < 700
-    assert "Traceback" not in text and "<_io." not in text and "0x" not in text
+    assert "Traceback" not in text and "<_io." not in text and " at 0x" not in text
     for word in words:
         assert word in text, text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from impasto.errors import PictureError
@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.float32]
 def cloud(seed: int, shape: tuple[int, int], spread: float = 0.06) -> Pixels:
     """Correlated colours around a centre, well inside [0, 1]."""
     rng = np.random.default_rng(seed)
-    mix = rng.normal(0, spread, (3, 3))
+    mix = rng.normal(0, spread / 2, (3, 3)) + spread * np.eye(3)
     noise = rng.normal(0, 0.5, (*shape, 3)).clip(-1, 1)
     return (rng.uniform(0.4, 0.6, 3) + noise @ mix).astype(np.float32).clip(0.05, 0.95)
 
@@ -33,6 +33,7 @@ def test_linear_gives_the_targets_mean_and_covariance(first: int, second: int) -
     source, target = cloud(first, (40, 30)), cloud(second, (25, 50))
     got = match_linear(source, target)
     assert got.shape == source.shape and got.dtype == np.float32
+    assume(np.linalg.eigvalsh(moments(source)[1]).min() > 1e-4)  # fainter directions are noise and not blown up
     mean, covariance = moments(got)
     wanted_mean, wanted_covariance = moments(target)
     if got.min() > 0 and got.max() < 1:  # else clipping moved them

@@ -29,7 +29,7 @@ def p3_in_srgb(rgb: tuple[float, float, float]) -> npt.NDArray[np.float64]:
 def test_display_p3(fmt: str, rgb: tuple[float, float, float]) -> None:
     if fmt == "deep":
         extra = chunk(b"iCCP", b"p\0\0" + zlib.compress(rgb_profile()))
-        data = png(np.full((8, 8, 3), rgb).__mul__(65535).astype(np.uint16), extra=extra)
+        data = png((np.full((8, 8, 3), rgb) * 65535).astype(np.uint16), extra=extra)
     else:
         im = Image.new("RGB", (8, 8), tuple(round(v * 255) for v in rgb))
         options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 100}}

@@ -26,7 +26,7 @@ def test_parameter_counts_are_the_papers(width: float, convolutions: int) -> Non
 
 
 def test_predictor_has_the_published_size() -> None:
-    assert count(StylePredictionNetwork(MobileNetV2())) == 2_334_916  # 2,386,148 with batch norms unfolded and kept
+    assert count(StylePredictionNetwork(MobileNetV2())) == 2_334_916  # batch norms folded into biases
 
 
 @pytest.mark.parametrize("size", [(5, 5), (8, 8), (16, 20), (17, 31), (18, 27)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,9 @@ import typer
 from impasto.errors import OptionError
 from impasto.methods import METHODS, Method
 from impasto.options import Spec
+
+WORDS: dict[type, str] = {int: "N", float: "X", str: "NAME", Path: "FILE"}
+"""What the help calls the values."""
 
 
 def parameters() -> list[inspect.Parameter]:
@@ -46,28 +50,19 @@ def options_of(method: Method, given: Mapping[str, Any], *, base: Mapping[str, A
         if name not in specs:
             having = ", ".join(by_name()[name])
             raise OptionError(f"the method {method.name} has no --{name.replace('_', '-')}; methods that do: {having}")
-        values[name] = _split(value, specs[name]) if specs[name].many else value
+        values[name] = specs[name].parse(value) if isinstance(value, str) else value
     return values
-
-
-def _split(text: str, spec: Spec) -> tuple[Any, ...]:
-    words = [w.strip() for w in text.split(",") if w.strip()]
-    if spec.kind is str:
-        return tuple(words)
-    try:
-        return tuple(spec.kind(w) for w in words)
-    except ValueError:
-        raise OptionError(f"{spec.flag} {text!r} is not a list of numbers; write it as 2,1") from None
 
 
 def _parameter(name: str, holders: Mapping[str, Spec]) -> inspect.Parameter:
     spec = next(iter(holders.values()))
-    kind = str if spec.many or spec.kind not in (int, float, bool) else spec.kind
+    kind = bool if spec.kind is bool else str  # words are parsed by the option itself, which says it in our words
     choices = spec.choices
+    word = WORDS.get(spec.kind)
     info = typer.Option(
         spec.flag,
         help=_help(holders),
-        metavar="|".join(choices) if choices else None,
+        metavar="|".join(choices) if choices else f"{word},{word}" if spec.many else word,
         autocompletion=(lambda: list(choices)) if choices else None,
         show_default=False,
     )

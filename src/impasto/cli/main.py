@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 # The public module that re-exports these imports a good part of a second; the exceptions are what is needed.
-from typer._click.exceptions import ClickException
+from typer._click.exceptions import ClickException, NoArgsIsHelpError, UsageError
 
 from impasto.errors import ImpastoError
+
+if TYPE_CHECKING:
+    from typer._click.core import Command
 
 COMMANDS = {
     "stylize": "Repaint a photo in the style of one painting or several.",
@@ -35,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: words after the program's name; the process's own when not given.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, TextIOWrapper):  # a file's name goes out as it came in, whatever letters it has
+        sys.stdout.reconfigure(errors="surrogateescape" if os.name == "posix" else "backslashreplace")
     sys.exit(run(words))
 
 
@@ -45,22 +52,47 @@ def run(words: Sequence[str]) -> int:
         0 done; 2 bad usage or input; 3 a limit; 130 interrupted.
     """
     try:
-        code = build(words)(list(words), prog_name="impasto", standalone_mode=False)
+        return _invoke(build(words), list(words))
     except ImpastoError as error:
         return _say(str(error), error.exit_code)
     except ClickException as error:
-        return _say(error.format_message().replace("\n", " "), 2)
+        return _say(_usage(error), 2)
     except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted; nothing was written", INTERRUPTED)
     except MemoryError:
         return _say("out of memory; mend: a smaller --size", 3)
     except BrokenPipeError:  # the reader of our output has gone; that is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
-    return code if isinstance(code, int) else 0
+    except OSError as error:  # what the system refuses and nobody put into words before, such as a full disk
+        _drop_output()
+        return _say(f"{error.filename or 'standard output'}: {error.strerror or error}", 2)
 
 
-def build(words: Sequence[str]) -> Callable[..., object]:
+def _invoke(command: Command, words: list[str]) -> int:
+    """Runs the command without typer's own handling of errors, pipes and Ctrl-C."""
+    if COMPLETION in os.environ:
+        command(words, prog_name="impasto")
+    try:
+        with command.make_context("impasto", words) as context:
+            command.invoke(context)
+    except typer.Exit as leave:
+        return leave.exit_code
+    return 0
+
+
+def _usage(error: ClickException) -> str:
+    """One line on what is wrong with the words, and where to look; without any words, the help as well."""
+    if not isinstance(error, UsageError) or error.ctx is None:
+        return error.format_message()
+    command: Any = error.ctx.command
+    if isinstance(error, NoArgsIsHelpError):
+        typer.echo(error.format_message())
+        return f"give a command: {', '.join(command.list_commands(error.ctx))}"
+    return f"{error.format_message().rstrip('.')}; see {error.ctx.command_path} --help"
+
+
+def build(words: Sequence[str]) -> Command:
     """The command line with the commands that `words` may need; the others only as a line of help."""
     app = typer.Typer(
         name="impasto",
@@ -71,7 +103,7 @@ def build(words: Sequence[str]) -> Callable[..., object]:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_version)
+    app.callback()(_global)
     wanted = COMMANDS if COMPLETION in os.environ else {next((w for w in words if not w.startswith("-")), "")}
     for name, text in COMMANDS.items():
         if name in wanted:
@@ -81,14 +113,20 @@ def build(words: Sequence[str]) -> Callable[..., object]:
     return typer.main.get_command(app)
 
 
-def _version(
-    version: bool = typer.Option(False, "--version", help="Print the version and leave.", is_eager=True),
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
 
-        typer.echo(f"impasto {installed('impasto')}")
+        typer.echo(f"impasto {version('impasto')}")
         raise typer.Exit
+
+
+def _global(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and leave.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    """Holds the flags that stand before any command."""
 
 
 def _elsewhere() -> None:
@@ -96,5 +134,12 @@ def _elsewhere() -> None:
 
 
 def _say(message: str, code: int) -> int:
-    typer.echo(f"impasto: {message}", err=True)
+    typer.echo(f"impasto: {' '.join(message.splitlines())}", err=True)
     return code
+
+
+def _drop_output() -> None:
+    """Sends what is still in standard output's buffer nowhere, so that leaving does not fail over it again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

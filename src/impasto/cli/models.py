@@ -13,7 +13,7 @@ import typer
 from impasto import models
 from impasto.errors import ModelError
 
-Name = Annotated[str, typer.Argument(help="see `impasto models list`")]
+Name = Annotated[str, typer.Argument(help="see `impasto models list`", autocompletion=lambda: _names())]
 
 
 def register(app: typer.Typer, name: str, text: str) -> None:
@@ -43,7 +43,9 @@ def pull(name: Name) -> None:
 
 
 def verify(
-    name: Annotated[str | None, typer.Argument(help="one entry; all that are here if not given")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="one entry; all that are here if not given", autocompletion=lambda: _names())
+    ] = None,
 ) -> None:
     """Checks one entry or all that are here.
 
@@ -66,6 +68,10 @@ def path(name: Name) -> None:
     """Prints one entry's file."""
     with _bar() as show:
         typer.echo(str(models.path(name, progress=show)))
+
+
+def _names() -> list[str]:
+    return [e.name for e in models.entries()]
 
 
 @contextmanager

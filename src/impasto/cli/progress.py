@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from impasto.errors import PictureError
-from impasto.events import Event, Notice, Preview, Progress, Started
+from impasto.events import Done, Event, Notice, Preview, Progress, Started
 from impasto.image import write
-
-if TYPE_CHECKING:
-    pass
 
 Subscriber = Callable[[Event], None]
 
@@ -55,9 +54,21 @@ def _say(event: Event) -> None:
         sys.stderr.write(f"impasto: {event.text}\n")
 
 
+def check_trace(path: Path, *, overwrite: bool) -> None:
+    """Makes sure, before the work starts, that the trace can be written.
+
+    Raises:
+        PictureError: when something is in the way, or its folder is missing or closed to us.
+    """
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise PictureError(f"cannot write the trace {path}; mend: --trace FILE.jsonl in a folder that you may write to")
+    if path.exists() and not overwrite:
+        raise PictureError(f"{path} exists already; mend: add --overwrite, or name another file with --trace")
+
+
 @contextmanager
 def trace(path: Path | None) -> Iterator[Subscriber]:
-    """One JSON line a step into a file, each written out at once.
+    """One JSON line a step into a file, each written out at once; the file is made with the first of them.
 
     Raises:
         PictureError: when the file cannot be opened.
@@ -65,19 +76,27 @@ def trace(path: Path | None) -> Iterator[Subscriber]:
     if path is None:
         yield lambda event: None
         return
-    try:
-        file: TextIO = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise PictureError(f"cannot write the trace {path}: {error.strerror}; mend: --trace OTHER.jsonl") from None
-    with file:
+    file: TextIO | None = None
+    with ExitStack() as open_files:
 
         def write_line(event: Event) -> None:
-            if isinstance(event, Progress):
-                line = {"step": event.step, "size": event.size, "seconds": round(event.seconds, 4), **event.losses}
+            nonlocal file
+            if file is None and isinstance(event, Progress | Done):
+                file = open_files.enter_context(_opened(path))
+            if file is not None and isinstance(event, Progress):
+                losses = {name: value if isfinite(value) else None for name, value in event.losses.items()}
+                line = {"step": event.step, "size": event.size, "seconds": round(event.seconds, 4), **losses}
                 file.write(json.dumps(line) + "\n")
                 file.flush()
 
         yield write_line
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise PictureError(f"cannot write the trace {path}: {error.strerror}; mend: --trace OTHER.jsonl") from None
 
 
 def previews(path: Path) -> Subscriber:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from impasto.errors import PictureError
 from impasto.fast.ghiasi import encode
 from impasto.fast.style_code import SUFFIX
 from impasto.image import read
@@ -34,7 +35,14 @@ def write(
     output: Output = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the result if it exists")] = False,
 ) -> None:
-    """Reads a painting's style and keeps it."""
-    target = output or Path(painting).with_suffix(SUFFIX)
+    """Reads a painting's style and keeps it.
+
+    Raises:
+        PictureError: when the painting cannot be read, or the result not be written.
+    """
+    source = Path(painting)
+    target = source.parent / f"{source.stem}{SUFFIX}" if output is None else output
+    if not target.name.endswith(SUFFIX):
+        raise PictureError(f"{target} would not be known as a style; mend: end the name with {SUFFIX}")
     encode(read(painting)).save(target, overwrite=overwrite)
     typer.echo(str(target))

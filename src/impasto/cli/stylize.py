@@ -14,16 +14,16 @@ from io import BytesIO
 from pathlib import Path
 from threading import Event as StopSignal
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
+from impasto.api import open_style
 from impasto.cli import flags, progress
 from impasto.errors import OptionError, PictureError
 from impasto.events import Done, Progress
-from impasto.fast.style_code import SUFFIX, StyleCode
 from impasto.image import check_target, read, write
-from impasto.methods import Style, get_method, run
+from impasto.methods import METHODS, get_method, run
 from impasto.options import StylizeOptions
 
 STREAM = "-"
@@ -35,10 +35,19 @@ Styles = Annotated[
 ]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", help="result; - writes PNG to standard output (default CONTENT-STYLE.png)"),
+    typer.Option(
+        "-o", "--output", metavar="FILE", help="result; - writes PNG to standard output (default CONTENT-STYLE.png)"
+    ),
 ]
 MethodName = Annotated[
-    str | None, typer.Option("-m", "--method", help=f"see `impasto methods` (default {DEFAULT_METHOD})")
+    str | None,
+    typer.Option(
+        "-m",
+        "--method",
+        metavar="|".join(METHODS),
+        help=f"see `impasto methods` (default {DEFAULT_METHOD})",
+        autocompletion=lambda: list(METHODS),
+    ),
 ]
 Trace = Annotated[Path | None, typer.Option(metavar="FILE.jsonl", help="one JSON line for every step")]
 Settings = Annotated[Path | None, typer.Option(metavar="FILE", help="repeat the run that painted this file")]
@@ -97,29 +106,16 @@ def _command() -> Callable[..., None]:
 def _stylize(fixed: dict[str, Any], given: dict[str, Any]) -> None:
     order = _order(fixed, given)
     output = _output(fixed["output"], order)
-    if output == STREAM and (fixed["json"] or given.get("preview_every")):
-        raise OptionError("with -o - standard output holds the picture; leave out --json and --preview-every")
-    if output != STREAM:
-        check_target(output, overwrite=fixed["overwrite"])
+    _check_outputs(order, output, fixed)
     done = _paint(order, output, trace=fixed["trace"], quiet=fixed["json"])
-    if output == STREAM:
-        data = BytesIO()
-        write(done.picture, data, settings=order.settings())
-        sys.stdout.buffer.write(data.getvalue())
-        sys.stdout.buffer.flush()
-    else:
-        write(done.picture, output, overwrite=fixed["overwrite"], settings=order.settings())
+    _deliver(order, output, done, overwrite=fixed["overwrite"])
     _report(order, output, done, as_json=fixed["json"])
     if done.stopped:
         raise typer.Exit(130)
 
 
 def _order(fixed: dict[str, Any], given: dict[str, Any]) -> Order:
-    earlier: dict[str, Any] = {}
-    if fixed["settings"]:
-        earlier = dict(read(fixed["settings"]).settings)
-        if not {"method", "content", "styles", "options"} <= earlier.keys():
-            raise PictureError(f"{fixed['settings']} holds no settings of Impasto; give a file that Impasto painted")
+    earlier = _earlier(fixed["settings"]) if fixed["settings"] else {}
     content = fixed["content"] or earlier.get("content")
     styles = tuple(fixed["styles"] or earlier.get("styles", ()))
     if not content or not styles:
@@ -128,29 +124,62 @@ def _order(fixed: dict[str, Any], given: dict[str, Any]) -> Order:
         raise OptionError("standard input can be read only once; give - for one picture")
     method = get_method(str(fixed["method"] or earlier.get("method") or DEFAULT_METHOD))
     base = earlier["options"] if earlier.get("method") == method.name else {}
-    if not isinstance(base, dict):
-        raise PictureError(f"the settings in {fixed['settings']} are damaged; give another file")
     values = flags.options_of(method, given, base=base)
     return Order(content, styles, method.options_class.from_dict(values), method.name)
 
 
+def _earlier(path: Path) -> dict[str, Any]:
+    """The settings in a file that Impasto painted; they come from outside, so that each is looked at."""
+    told = dict(read(path).settings)
+    if not {"method", "content", "styles", "options"} <= told.keys():
+        raise PictureError(f"{path} holds no settings of Impasto; give a file that Impasto painted")
+    styles = told["styles"]
+    words = [told["method"], told["content"], *(styles if isinstance(styles, list) else [None])]
+    if not all(isinstance(word, str) for word in words) or not isinstance(told["options"], dict):
+        raise PictureError(f"the settings in {path} are damaged; give another file")
+    return told
+
+
 def _output(asked: str | None, order: Order) -> str:
-    if asked:
+    if asked is not None:
         return asked
     if order.content == STREAM:
         return STREAM
     content = Path(order.content)
     names = "-".join("stdin" if s == STREAM else Path(s).stem for s in order.styles)
-    return str(content.with_name(f"{content.stem}-{names}.png"))
+    return str(content.parent / f"{content.stem}-{names}.png")
+
+
+def _check_outputs(order: Order, output: str, fixed: dict[str, Any]) -> None:
+    """Makes sure, before the work starts, that all there is to write can be written, and that nothing is lost by it."""
+    previews = bool(getattr(order.options, "preview_every", 0))
+    overwrite, trace = fixed["overwrite"], fixed["trace"]
+    if output == STREAM:
+        if fixed["json"] or previews:
+            raise OptionError("with -o - standard output holds the picture; leave out --json and --preview-every")
+        if sys.stdout is None:
+            raise PictureError("standard output is closed; mend: -o FILE.png")
+    else:
+        check_target(output, overwrite=overwrite)
+    if previews:
+        check_target(_preview(output), overwrite=overwrite)
+    if trace is not None:
+        progress.check_trace(trace, overwrite=overwrite)
+        if trace.resolve() == Path(output).resolve():
+            raise OptionError(f"--trace and -o both name {trace}; give two names")
+
+
+def _preview(output: str) -> Path:
+    path = Path(output)
+    return path.with_name(f"{path.stem}-preview.png")
 
 
 def _paint(order: Order, output: str, *, trace: Path | None, quiet: bool) -> Done:
     content = read(_source(order.content))
-    styles = [_style(word) for word in order.styles]
-    preview = Path(output).with_name(f"{Path(output).stem}-preview.png")
+    styles = [open_style(_source(word)) for word in order.styles]
     done, steps = None, 0
     with _interruptible() as stop, progress.trace(trace) as keep_trace, progress.bar(quiet=quiet) as show:
-        keep_preview = progress.previews(preview)
+        keep_preview = progress.previews(_preview(output))
         for event in run(content, styles, order.options, stop=stop):
             for subscriber in (show, keep_trace, keep_preview):
                 subscriber(event)
@@ -161,12 +190,12 @@ def _paint(order: Order, output: str, *, trace: Path | None, quiet: bool) -> Don
     return done
 
 
-def _source(word: str) -> str | bytes:
-    return sys.stdin.buffer.read() if word == STREAM else word
-
-
-def _style(word: str) -> Style:
-    return StyleCode.load(word) if word.endswith(SUFFIX) else read(_source(word))
+def _source(word: str) -> str | BinaryIO:
+    if word != STREAM:
+        return word
+    if sys.stdin is None:
+        raise PictureError("standard input is closed; mend: impasto stylize - PAINTING < PHOTO")
+    return sys.stdin.buffer
 
 
 @contextmanager
@@ -187,6 +216,16 @@ def _interruptible() -> Iterator[StopSignal]:
         signal.signal(signal.SIGINT, before)
 
 
+def _deliver(order: Order, output: str, done: Done, *, overwrite: bool) -> None:
+    if output != STREAM:
+        write(done.picture, output, overwrite=overwrite, settings=order.settings())
+        return
+    data = BytesIO()
+    write(done.picture, data, settings=order.settings())
+    sys.stdout.buffer.write(data.getvalue())
+    sys.stdout.buffer.flush()
+
+
 def _report(order: Order, output: str, done: Done, *, as_json: bool) -> None:
     width, height = done.picture.size
     if as_json:
@@ -201,4 +240,5 @@ def _report(order: Order, output: str, done: Done, *, as_json: bool) -> None:
         }
         typer.echo(json.dumps(told))
     else:
-        typer.echo(f"{output} ({width}x{height}, {order.method}, {done.seconds:.1f} s)", err=output == STREAM)
+        name = "standard output" if output == STREAM else output
+        typer.echo(f"{name} ({width}x{height}, {order.method}, {done.seconds:.1f} s)", err=output == STREAM)

@@ -11,6 +11,7 @@ exchanged; there is none with respect to the frozen kernel.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -32,8 +33,9 @@ LEAST_CHANNELS = 128
 
 def transform_kernel(weight: Tensor) -> Tensor:
     """(O, C, 3, 3) to the (36, C, O) matrices that tiles are multiplied by."""
+    o, c = weight.shape[:2]
     g = torch.tensor(_KERNEL, dtype=weight.dtype)
-    return torch.einsum("ia,ocab,jb->ijco", g, weight, g).reshape(36, weight.shape[1], weight.shape[0]).contiguous()
+    return (torch.kron(g, g) @ weight.permute(2, 3, 1, 0).reshape(9, c * o)).view(36, c, o)
 
 
 def convolve(
@@ -123,18 +125,29 @@ class _Winograd(torch.autograd.Function):
 
 
 class WinogradConv(nn.Module):
-    """Takes the place of a frozen 3x3 `nn.Conv2d` of stride 1 with a border of zeros, in float32 on the CPU."""
+    """Takes the place of a frozen 3x3 `nn.Conv2d` of stride 1 with a border of zeros, in float32 on the CPU.
 
-    forward_kernel: Tensor
-    backward_kernel: Tensor
+    Its kernels, each four times the size of the weights, are made when they are first needed: a layer beyond the last
+    tap costs nothing.
+    """
+
+    weight: Tensor
     bias: Tensor | None
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        kernel = conv.weight.detach()
-        self.register_buffer("forward_kernel", transform_kernel(kernel), persistent=False)
-        self.register_buffer("backward_kernel", transform_kernel(kernel.flip(2, 3).transpose(0, 1)), persistent=False)
+        self.register_buffer("weight", conv.weight.detach(), persistent=False)
         self.register_buffer("bias", None if conv.bias is None else conv.bias.detach(), persistent=False)
+
+    @cached_property
+    def forward_kernel(self) -> Tensor:
+        """(36, C, O)."""
+        return transform_kernel(self.weight)
+
+    @cached_property
+    def backward_kernel(self) -> Tensor:
+        """(36, O, C), of the kernel turned by 180 degrees, inputs and outputs exchanged."""
+        return transform_kernel(self.weight.flip(2, 3).transpose(0, 1))
 
     def forward(self, x: Tensor, *, relu: bool = False) -> Tensor:
         """(B, C, H, W) to (B, O, H, W), followed by a ReLU if asked for: in the cache, where it costs nothing."""

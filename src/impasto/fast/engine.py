@@ -9,7 +9,7 @@ import numpy as np
 
 from impasto import models
 from impasto.errors import LimitError, ModelError, OptionError
-from impasto.fast.machine import available_memory, physical_cores
+from impasto.machine import physical_cores
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,8 +26,8 @@ CODE = 100  # numbers in a style code
 SMALLEST = 8  # side from which the transfer network's kernels have enough to reflect; it brings itself to fours
 STYLE_STRIDE = 32  # the prediction network halves five times
 
-BYTES_PER_PIXEL = 350
-"""Peak of the whole process for each pixel painted: 240 to 335 by options, measured from 1 to 24 megapixels."""
+BYTES_PER_PIXEL = 380
+"""Peak of the whole process for each pixel painted: 240 to 346 by options, measured from 1 to 24 megapixels."""
 RETURN_MEMORY_FROM = 4_000_000
 """Pixels from which the runtime gives its memory back after a run; below, keeping it makes the next run faster."""
 
@@ -79,28 +79,6 @@ def paint(photo: Pixels, code: Code, *, device: Device = "auto") -> Pixels:
     batch = _batch(photo, SMALLEST)
     painted = _run(TRANSFER, device, {"photo": batch, "code": code[None].astype(np.float32)})[0]
     return np.stack(tuple(painted[:, :height, :width]), -1)
-
-
-def check_memory(size: tuple[int, int], *, worked_at: tuple[int, int] | None = None) -> None:
-    """Refuses to paint what would not fit into memory.
-
-    Args:
-        size: (width, height) of the result.
-        worked_at: (width, height) to paint at on the way there, where it differs.
-
-    Raises:
-        LimitError: names the long side of a result that would fit.
-    """
-    free = available_memory()
-    width, height = worked_at or size
-    need = width * height * BYTES_PER_PIXEL
-    if free is None or need <= free:
-        return
-    fits = int(max(size) * (max(free, 0) / need) ** 0.5)
-    raise LimitError(
-        f"painting {width}x{height} takes {need / 1e9:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
-        f"mend: --size {max(16, fits // 16 * 16)}"
-    )
 
 
 def _batch(pixels: Pixels, least: int, *, multiple: int = 1) -> Pixels:

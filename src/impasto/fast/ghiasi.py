@@ -19,6 +19,7 @@ from impasto import image
 from impasto.events import Done, Event, Started
 from impasto.fast import engine
 from impasto.fast.style_code import StyleCode, blend
+from impasto.machine import check_memory
 from impasto.options import Device, KeepColor, StylizeOptions, check_blend
 from impasto.picture import Picture
 
@@ -152,7 +153,7 @@ def _in_colours(pixels: Pixels, photo: Pixels, keep: KeepColor, *, after: bool =
 def _at_size(content: Picture, options: FastOptions) -> Picture:
     """The photo at the size to paint, once memory is known to do."""
     size = image.fit(content.size, options.size) if options.size else content.size
-    engine.check_memory(size, worked_at=max(size, _scaled(size, options.style_scale)))
+    check_memory(size, engine.BYTES_PER_PIXEL, worked_at=max(size, _scaled(size, options.style_scale)))
     return image.resize_picture(content, size)
 
 

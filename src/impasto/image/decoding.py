@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import threading
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from impasto.errors import LimitError, MissingExtraError
-from impasto.image import deep, icc, metadata
+from impasto.image import deep, icc, metadata, pillow
 from impasto.image.formats import SAVE_AS, sniff, webp_size
 from impasto.image.limits import check_size
 from impasto.image.transparency import fill_hidden
@@ -38,7 +36,6 @@ _DAMAGE = (
     struct.error, zlib.error, RuntimeError,
 )  # fmt: skip
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
-_pillow = threading.RLock()
 
 
 def decode_stream(stream: BinaryIO, name: str, limit: int) -> Picture:
@@ -54,7 +51,7 @@ def decode_stream(stream: BinaryIO, name: str, limit: int) -> Picture:
         LimitError: when it claims too many pixels, or memory does not suffice.
         MissingExtraError: when it is HEIC and the extra is not installed.
     """
-    with _pillow_at_work(name):
+    with _pillow_in_words(name):
         head = stream.read(256)
         kind = sniff(head, name)
         if kind == "HEIF":
@@ -71,7 +68,7 @@ def decode_stream(stream: BinaryIO, name: str, limit: int) -> Picture:
 def decode_image(im: Image.Image, limit: int) -> Picture:
     """Decodes a Pillow image, loaded or not, and leaves it as it is."""
     name = str(getattr(im, "filename", "") or "the Pillow image")
-    with _pillow_at_work(name):
+    with _pillow_in_words(name):
         check_size(name, im.size, limit)
         return _decode(im, name, None)
 
@@ -90,16 +87,9 @@ def _learn_heif() -> None:
 
 
 @contextmanager
-def _pillow_at_work(name: str) -> Iterator[None]:
-    """Puts our limit in the place of Pillow's, keeps its warnings to itself, and puts its failures into words.
-
-    Pillow's guard against bombs and Python's warning filters belong to the whole process: one decoder at a time, so
-    that each puts back what it found.
-    """
-    with _pillow, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        guard = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = None
+def _pillow_in_words(name: str) -> Iterator[None]:
+    """Lets Pillow decode, and puts its failures into words."""
+    with pillow.at_work():
         try:
             yield
         except MemoryError:
@@ -108,8 +98,6 @@ def _pillow_at_work(name: str) -> Iterator[None]:
             raise trouble(name, "is damaged, or of a rare kind that is not taken", SAVE_AS) from None
         except _DAMAGE as error:
             raise trouble(name, f"is damaged or cut short ({cause(error)})", "get the whole file again") from None
-        finally:
-            Image.MAX_IMAGE_PIXELS = guard
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -110,8 +112,10 @@ def _looks_like(head: bytes) -> str:
         return "it is SVG"
     if text.startswith((b"<!doctype html", b"<html")):
         return "it is a web page"
-    if not any(byte < 9 or 13 < byte < 32 for byte in head):
-        return "it is text"
+    with contextlib.suppress(UnicodeDecodeError):
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # tolerates a letter that is cut at the end
+        if not any(byte < 9 or 13 < byte < 32 for byte in head):
+            return "it is text"
     return "its first bytes are of no picture that is known"
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from PIL import ExifTags, Image, ImageCms
 
 from impasto.errors import PictureError
+from impasto.image import pillow
 from impasto.image.limits import MAX_SETTINGS_BYTES, MAX_XMP_BYTES
 
 if TYPE_CHECKING:
@@ -76,6 +77,19 @@ def _exif_of_tiff(im: Image.Image) -> bytes | None:
         return kept.tobytes()
     except (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, struct.error):
         return None  # broken notes about a photo are no reason to refuse the photo
+
+
+def rewritten(exif: bytes) -> bytes | None:
+    """The block as Pillow would write it, without the orientation; None when it cannot be parsed."""
+    try:
+        with pillow.at_work():
+            block = Image.Exif()
+            block.load(exif)
+            if _ORIENTATION in block:
+                del block[_ORIENTATION]
+            return block.tobytes() if len(block) else None
+    except (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, struct.error):
+        return None
 
 
 def make_upright(exif: bytes) -> tuple[bytes, int]:

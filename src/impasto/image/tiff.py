@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import ExifTags, Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from impasto.image import pillow
 from impasto.image.metadata import srgb_profile
+from impasto.image.png16 import LEVEL
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,7 +49,7 @@ def _assemble(values: npt.NDArray[Any], described: dict[int, Any], xmp: bytes | 
     height, width, channels = values.shape
     bits = values.dtype.itemsize * 8
     rows = max(1, _STRIP // (width * channels * values.dtype.itemsize))
-    strips = [zlib.compress(_predict(values[top : top + rows])) for top in range(0, height, rows)]
+    strips = [zlib.compress(_predict(values[top : top + rows]), LEVEL) for top in range(0, height, rows)]
     ifd = ImageFileDirectory_v2(prefix=b"II")
     for tag, value in described.items():
         ifd[tag] = value
@@ -80,9 +82,10 @@ def _described(exif: bytes | None) -> dict[int, Any]:
     if exif is None:
         return {}
     block = Image.Exif()
-    block.load(exif)
-    found: dict[int, Any] = {tag: block[tag] for tag in block if tag not in _STRUCTURAL and tag not in _SUB_IFDS}
-    for sub in _SUB_IFDS:
-        if values := block.get_ifd(sub):
-            found[sub] = dict(values)
+    with pillow.at_work():
+        block.load(exif)
+        found: dict[int, Any] = {tag: block[tag] for tag in block if tag not in _STRUCTURAL and tag not in _SUB_IFDS}
+        for sub in _SUB_IFDS:
+            if values := block.get_ifd(sub):
+                found[sub] = dict(values)
     return found

@@ -1,7 +1,7 @@
 """Losses: pure functions, and thin classes that hold a target."""
 
 from impasto.losses.content import ContentLoss, feature_distance
-from impasto.losses.loss import IMAGE, Features, Loss, Scaled, Sum, sum_of
+from impasto.losses.loss import IMAGE, Features, Loss, Scaled, Sum, sum_of, widen
 from impasto.losses.parametric import GramLoss, gram_distance, gram_matrix
 from impasto.losses.regularisers import TotalVariation, total_variation
 
@@ -19,4 +19,5 @@ __all__ = [
     "gram_matrix",
     "sum_of",
     "total_variation",
+    "widen",
 ]

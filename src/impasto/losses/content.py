@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from impasto.losses.loss import Features, Loss
+from impasto.losses.loss import Features, Loss, widen
 
 
 def feature_distance(features: Tensor, target: Tensor) -> Tensor:
@@ -17,8 +17,7 @@ def feature_distance(features: Tensor, target: Tensor) -> Tensor:
     Returns:
         A scalar, 0 when both are equal. Gatys et al. 2015 sum and halve instead; their public code takes the mean.
     """
-    wide = features.double() if features.dtype.itemsize == 8 else features.float()
-    return (wide - target.to(wide.dtype)).square().mean()
+    return (widen(features) - widen(target)).square().mean()
 
 
 class ContentLoss(Loss):
@@ -37,7 +36,7 @@ class ContentLoss(Loss):
         super().__init__()
         self.layer, self.taps = layer, (layer,)
         self.register_buffer("target", target.detach(), persistent=False)
-        self.scale = 1 / max(float(target.float().square().mean()), 1e-12) if relative else 1.0
+        self.scale = 1 / max(float(widen(self.target).square().mean()), 1e-12) if relative else 1.0
 
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 at the target."""

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 IMAGE = "image"
 """The tap at which a loss finds the picture itself, (B, 3, H, W), RGB in [0, 1]."""
 
 Features = Mapping[str, Tensor]
+
+
+def widen(features: Tensor) -> Tensor:
+    """In float32 at least: half precision is for features, not for their statistics; float64 stays."""
+    return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
 class Loss(nn.Module):

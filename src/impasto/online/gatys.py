@@ -61,13 +61,13 @@ def paint(content: Picture, styles: Sequence[Picture], options: GatysOptions, *,
         LimitError: when memory would not do; the message names the size that would.
     """
     from impasto.online.painter import paint_pixels, plan
-    from impasto.online.scene import prepare
+    from impasto.online.scene import prepare, result_size
     from impasto.online.sight import open_eyes
 
     shares = check_blend(options.blend, len(styles))
     sight = open_eyes(options, options.style_layers, options.content_layers, faithful=options.preset == "paper")
+    stages = plan(result_size(content, options), options, sight)
     scene = prepare(content, styles, options)
-    stages = plan(scene.content.size, options)
     yield Started("gatys", scene.content.size, stages.steps)
     yield from (Notice(text) for text in scene.notices)
 

@@ -15,8 +15,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from impasto.errors import ImpastoError
+
 Evaluate = Callable[[Tensor], tuple[float, Tensor]]
 """Pixels -> (loss, gradient)."""
+
+HISTORY = 20
+"""Pairs of steps and gradient changes to remember; more of them help little and cost two pictures each."""
 
 SHORTEN = 0.25
 PATIENCE = 8
@@ -38,13 +43,15 @@ class Lbfgs:
         stalled: True when no direction leads downhill any more.
     """
 
-    def __init__(self, start: Tensor, evaluate: Evaluate, *, history: int = 20) -> None:
+    def __init__(self, start: Tensor, evaluate: Evaluate, *, history: int = HISTORY) -> None:
         self.x = start.clamp(0, 1)
         self._evaluate = evaluate
         self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
         self.loss, self._gradient = evaluate(self.x)
         if not math.isfinite(self.loss):
-            raise FloatingPointError("the loss of the starting picture is not finite")
+            raise ImpastoError(
+                "the loss of the starting picture is not finite; mend: --precision fp32, or another --init"
+            )
         self._direction: Tensor | None = None
         self._length = 1.0
         self._failures = 0
@@ -57,6 +64,9 @@ class Lbfgs:
             return self.loss
         if self._direction is None:
             self._direction = self._search_direction()
+            if not bool(self._direction.any()):
+                self.stalled = True
+                return self.loss
             self._length = 1.0 if self._pairs else min(1.0, 0.02 / float(self._direction.abs().mean().clamp_min(1e-30)))
         trial = (self.x + self._length * self._direction).clamp_(0, 1)
         loss, gradient = self._evaluate(trial)

@@ -23,6 +23,9 @@ Size = tuple[int, int]
 LEAST_STYLE = 32
 """Pixels of a style's shorter side, so that the deepest layers see something."""
 
+MOST_STYLE = 4
+"""A style's longer side over the canvas's; no strip of a painting grows beyond."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -67,13 +70,18 @@ class Scene:
         return self.content.pixels if size == self.content.size else resize(self.content.pixels, size)
 
 
+def result_size(content: Picture, options: OnlineOptions) -> Size:
+    """(width, height) of the result."""
+    return fit(content.size, options.size or max(content.size))
+
+
 def prepare(content: Picture, styles: Sequence[Picture], options: OnlineOptions) -> Scene:
     """Brings photo and paintings to their sizes and colours, and makes the start.
 
     Raises:
         PictureError: when `--init` names a file that cannot be read.
     """
-    photo = resize_picture(content, fit(content.size, options.size or max(content.size)))
+    photo = resize_picture(content, result_size(content, options))
     rule = options.keep_color
     pixels = _grey(photo.pixels) if rule == "luminance" else photo.pixels
     return Scene(
@@ -113,6 +121,7 @@ def beside(style: Pixels, canvas: Size, scale: float) -> Size:
     height, width = style.shape[:2]
     zoom = scale * math.sqrt(canvas[0] * canvas[1] / (width * height))
     zoom = max(zoom, LEAST_STYLE / min(width, height))
+    zoom = min(zoom, MOST_STYLE * scale * max(canvas) / max(width, height))
     return max(1, round(width * zoom)), max(1, round(height * zoom))
 
 
@@ -121,8 +130,8 @@ def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: O
         return pixels
     if options.init == "noise":
         noise = np.random.default_rng(options.seed).normal(0.5, 0.15, pixels.shape)
-        return np.clip(noise, 0, 1).astype(np.float32)
-    if options.init == "fast":
+        start = np.clip(noise, 0, 1).astype(np.float32)
+    elif options.init == "fast":
         from impasto.fast.ghiasi import FastOptions, paint
 
         quick = FastOptions(blend=options.blend, style_scale=options.style_scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto.losses.loss import Features, Loss
+from impasto.losses.loss import Features, Loss, widen
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -17,8 +17,7 @@ def gram_matrix(features: Tensor) -> Tensor:
     Returns:
         (B, C, C). Divided by H * W, so that pictures of different sizes can be compared.
     """
-    wide = features if features.dtype.itemsize >= 4 else features.float()
-    flat = wide.flatten(2)
+    flat = widen(features).flatten(2)
     return torch.bmm(flat, flat.transpose(1, 2)) / flat.shape[2]
 
 
@@ -44,7 +43,7 @@ class GramLoss(Loss):
         super().__init__()
         self.layer, self.taps = layer, (layer,)
         self.register_buffer("target", target.detach(), persistent=False)
-        self.scale = 1 / max(float(target.square().mean()), 1e-20) if relative else 1.0
+        self.scale = 1 / max(float(self.target.square().mean()), 1e-20) if relative else 1.0
 
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 at the target."""

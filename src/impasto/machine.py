@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from impasto.errors import LimitError
+
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
 _CPUS = Path("/sys/devices/system/cpu")
@@ -14,6 +16,29 @@ def available_memory() -> int | None:
     """Bytes that can be taken without swapping, container limits included; None where the system does not say."""
     offers = [n for n in (_system_memory(), _container_memory()) if n is not None]
     return min(offers) if offers else None
+
+
+def check_memory(size: tuple[int, int], bytes_per_pixel: float, *, worked_at: tuple[int, int] | None = None) -> None:
+    """Refuses to paint what would not fit into memory.
+
+    Args:
+        size: (width, height) of the result.
+        bytes_per_pixel: what the work takes.
+        worked_at: (width, height) to paint at on the way there, where it differs.
+
+    Raises:
+        LimitError: names the long side of a result that would fit.
+    """
+    free = available_memory()
+    width, height = worked_at or size
+    need = width * height * bytes_per_pixel
+    if free is None or need <= free:
+        return
+    fits = int(max(size) * (max(free, 0) / need) ** 0.5)
+    raise LimitError(
+        f"painting {width}x{height} takes {need / 1e9:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
+        f"mend: --size {max(16, fits // 16 * 16)}"
+    )
 
 
 def physical_cores() -> int:

@@ -1,0 +1,164 @@
+"""The sessions: any size, the same pixels every time, memory and devices refused in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from impasto import image
+from impasto.errors import LimitError, ModelError, OptionError
+from impasto.fast import engine, machine
+
+
+def noise(*shape: int, seed: int = 0) -> engine.Pixels:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "raccoon.jpg"
+CODE = (noise(100) * 2 - 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 3), (4, 4), (5, 7), (17, 31), (64, 63), (600, 40), (7, 300)])
+def test_any_size_is_painted(size: tuple[int, int]) -> None:
+    picture = engine.paint(noise(*size, 3), CODE)
+    assert picture.shape == (*size, 3)
+    assert picture.dtype == np.float32
+    assert np.isfinite(picture).all()
+    assert picture.min() >= 0 and picture.max() <= 1
+
+
+def test_one_pixel_more_changes_little() -> None:
+    """A size's own pads and crops must not smear or shift; a shift by one pixel would make 0.025 of 0.003."""
+    photo = image.read(PHOTO).pixels[100:400, 100:400]
+    code = engine.encode(photo)
+    first = engine.paint(photo[:256, :256], code)
+    for rows, columns in ((257, 256), (256, 257), (258, 259)):
+        second = engine.paint(photo[:rows, :columns], code)
+        assert np.abs(second[:240, :240] - first[:240, :240]).mean() < 0.008
+
+
+def test_same_input_gives_the_same_pixels() -> None:
+    photo = noise(50, 70, 3)
+    np.testing.assert_array_equal(engine.paint(photo, CODE), engine.paint(photo, CODE))
+
+
+def test_code_depends_on_the_painting_and_not_on_its_memory_layout() -> None:
+    painting = noise(256, 256, 3)
+    code = engine.encode(painting)
+    assert code.shape == (engine.CODE,)
+    np.testing.assert_array_equal(code, engine.encode(np.asfortranarray(painting)))
+    assert np.abs(code - engine.encode(painting**3)).max() > 0.05
+
+
+def test_memory_refusal_names_a_size_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "available_memory", lambda: 2_000_000_000)
+    with pytest.raises(
+        LimitError, match=r"painting 8000x6000 takes 18.2 GB of memory, 2 GB are free; mend: --size (\d+)"
+    ) as e:
+        engine.check_memory((8000, 6000))
+    assert e.value.exit_code == 3
+    long_side = int(str(e.value).rsplit(" ", 1)[1])
+    engine.check_memory((long_side, long_side * 3 // 4))
+    with pytest.raises(LimitError):
+        engine.check_memory((long_side + 48, (long_side + 48) * 3 // 4))
+
+
+def test_memory_counts_the_size_worked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "available_memory", lambda: 1_000_000_000)
+    engine.check_memory((1000, 1000))
+    with pytest.raises(LimitError, match=r"--size 800$"):
+        engine.check_memory((1000, 1000), worked_at=(2000, 2000))
+
+
+def test_unknown_memory_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "available_memory", lambda: None)
+    engine.check_memory((100_000, 100_000))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_memory_estimate_covers_what_is_taken() -> None:
+    """The peak of a fresh process painting 1.2 megapixels with the options that take most."""
+    script = """
+import re, numpy as np
+from pathlib import Path
+from threading import Event
+from impasto.fast import FastOptions, engine, paint
+from impasto.picture import Picture
+def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+options = FastOptions(style_scale=2, strength=0.5, keep_color="luminance")
+small = Picture(np.random.default_rng(0).random((64, 64, 3), np.float32))
+list(paint(small, [small], options, stop=Event()))
+before, large = peak(), Picture(np.full((1000, 1200, 3), 0.5, np.float32))
+list(paint(large, [small], options, stop=Event()))
+print((peak() - before) / 1.2e6, engine.BYTES_PER_PIXEL)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    taken, estimate = map(float, done.stdout.split())
+    assert 0.5 * estimate < taken <= estimate
+
+
+def test_container_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "memory.max").write_text("3000\n")
+    (tmp_path / "memory.current").write_text("2500\n")
+    (tmp_path / "memory.stat").write_text("anon 2000\ninactive_file 400\n")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert machine.available_memory() == 900
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.available_memory() != 900
+
+
+def test_container_quota_limits_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert machine.physical_cores() == 1
+
+
+def test_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for cpu, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(siblings + "\n")
+    monkeypatch.setattr(machine, "_CPUS", tmp_path)
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3}, raising=False)
+    assert machine.physical_cores() == 2
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_missing_device_is_one_line(device: engine.Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(OptionError, match=f"--device {device} .*mend: --device cpu") as caught:
+        engine.paint(noise(8, 8, 3), CODE, device=device)
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    monkeypatch.setattr(engine.models, "path", lambda _name: broken)
+    with pytest.raises(ModelError, match="cannot be loaded") as caught:
+        engine._session.__wrapped__(engine.PREDICT, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_memory_that_runs_out_after_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("Failed to allocate memory for requested buffer of size 9")
+
+    monkeypatch.setattr(engine, "_session", lambda *_: Full())
+    with pytest.raises(LimitError, match="painting 9x8; mend"):
+        engine.paint(noise(8, 9, 3), CODE)
+
+
+def test_no_torch_is_imported() -> None:
+    script = "import sys, impasto.fast, impasto.fast.ghiasi; print('torch' in sys.modules, 'onnx' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
