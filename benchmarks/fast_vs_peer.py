@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any
 
 from impasto import image
-from impasto.fast.machine import physical_cores
+from impasto.machine import physical_cores
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SIZE = (1024, 768)

@@ -15,6 +15,7 @@ from PIL import Image
 
 Array = NDArray[np.float32]
 Field = NDArray[np.floating]
+Mask = NDArray[np.floating] | NDArray[np.bool_]
 Rng = np.random.Generator
 
 
@@ -37,14 +38,14 @@ def palette(codes: str) -> Array:
     return np.stack([rgb(code) for code in codes.split()])
 
 
-def ramp(value: Field, codes: str) -> Array:
+def ramp(value: Field | float, codes: str) -> Array:
     """Colours of a gradient, evenly spaced stops, read at `value` in [0, 1]."""
     stops = palette(codes)
     places = np.linspace(0.0, 1.0, len(stops))
     return np.stack([np.interp(value, places, stops[:, c]) for c in range(3)], axis=-1).astype(np.float32)
 
 
-def lay(under: Array, over: Array, mask: Field) -> Array:
+def lay(under: Array, over: Array, mask: Mask) -> Array:
     """Lays one colour field over another where the mask is 1."""
     m = np.asarray(mask, np.float32)[..., None]
     return np.asarray(under * (1.0 - m) + over * m, np.float32)
@@ -62,7 +63,7 @@ def places(n: int) -> tuple[Array, Array]:
     """The x and y of every pixel, in units of the side."""
     line = (np.arange(n, dtype=np.float32) + 0.5) / n
     x, y = np.meshgrid(line, line)
-    return x, y
+    return np.asarray(x, np.float32), np.asarray(y, np.float32)
 
 
 def noise(rng: Rng, n: int, rows: float, columns: float | None = None) -> Array:

@@ -140,7 +140,9 @@ def _cypress(scene: Array, angle: Array, order: Array, rng: Rng) -> tuple[Array,
         t = np.clip((y - top) / (foot - top), 0, 1)
         lick = 0.022 * noise(rng, n, 16, 5) + 0.012 * noise(rng, n, 40, 12)
         sway = cx + 0.018 * np.sin(y * 13)
-        body = smooth(0.0, 0.006, wide * np.clip(np.sin(np.pi * t**0.62), 0, 1) ** 0.8 + lick * (t > 0.01) - np.abs(x - sway))
+        body = smooth(
+            0.0, 0.006, wide * np.clip(np.sin(np.pi * t**0.62), 0, 1) ** 0.8 + lick * (t > 0.01) - np.abs(x - sway)
+        )
         body *= (y > top) & (y < foot)
         dark = ramp(0.42 + 0.5 * noise(rng, n, 9, 30) + 2.5 * (x - sway), "081410 12301f 23502b 4a6b2c 8a7a35")
         scene = lay(scene, dark, body)
@@ -214,7 +216,9 @@ def _dots(scene: Array, angle: Array, rng: Rng) -> Array:
         None,
         extra,
     )
-    cover(canvas, lively, angle, Brush(8.6, 10.4, 7, 0.06, 0.06, body=0.8, accents=0.3, mix=0.4), bank, rng, None, extra)
+    cover(
+        canvas, lively, angle, Brush(8.6, 10.4, 7, 0.06, 0.06, body=0.8, accents=0.3, mix=0.4), bank, rng, None, extra
+    )
     return lit(canvas.color, canvas.height + 0.08 * weave(rng, n), 0.30, 0.04)
 
 
@@ -252,7 +256,9 @@ def fauve(n: int, rng: Rng) -> Array:
         Brush(24, 62, 14, 0.06, 0.06, body=1.1, shake=0.18, accents=0.06),
         Brush(12, 40, 9, 0.06, 0.05, body=1.1, accents=0.04),
     )
-    canvas = oil(rng, grade(scene, 1.0, 0.92), angle, "f3e3c0", brushes, "f0d060 c8406a 3a58b0 2a9080 e8803a f0d8c0", 0.35)
+    canvas = oil(
+        rng, grade(scene, 1.0, 0.92), angle, "f3e3c0", brushes, "f0d060 c8406a 3a58b0 2a9080 e8803a f0d8c0", 0.35
+    )
     bare = smooth(0.05, 0.5, fbm(rng, n, 60, 3) - 0.35) * 0.35
     color = lay(canvas.color, np.broadcast_to(rgb("f3e6c8"), scene.shape), bare * smooth(0.7, 0.3, canvas.height))
     return lit(color, canvas.height + 0.06 * weave(rng, n), 0.5, 0.08)
@@ -264,19 +270,21 @@ def _pines(scene: Array, angle: Array, rng: Rng) -> tuple[Array, Array]:
     x, y = places(n)
     trees = [(0.12, 0.95, 0.17, 0.026), (0.86, 0.90, 0.20, 0.024), (0.72, 0.70, 0.40, 0.010), (0.31, 0.72, 0.42, 0.011)]
     for cx, foot, top, wide in trees:
-        sway = cx + 1.1 * wide * np.sin((y - top) * 9)
+        sway = cx + 0.7 * wide * np.sin((y - top) * 9)
         trunk = (np.abs(x - sway) < wide * (0.5 + 0.7 * (y - top))) & (y > top) & (y < foot)
         scene = lay(scene, ramp((x - sway) / wide * 0.7 + 0.5, "ff9a3a d0342f 4a1f7a"), trunk)
         angle = np.where(trunk, 1.5, angle).astype(np.float32)
         for _ in range(7):
-            lx, ly = cx + rng.normal(0, 4.2 * wide), top + rng.normal(0, 2.2 * wide)
+            lx, ly = cx + rng.normal(0, 3.2 * wide), top + rng.normal(0.3 * wide, 1.9 * wide)
             r = wide * rng.uniform(2.2, 4.2)
             far = np.hypot(x - lx, (y - ly) * 1.5) / r + 0.12 * noise(rng, n, 16)
             leaf = smooth(1.0, 0.95, far)
             light = 0.5 + 0.5 * ((lx - x) + (ly - y) * 1.5) / r + 0.2 * noise(rng, n, 12)
             scene = lay(scene, ramp(light, "1f2a80 0f6a5a 2f9f4a a8d03a f8ec7a"), leaf)
             scene = lay(scene, np.broadcast_to(rgb("171a55"), scene.shape), np.exp(-(((far - 1.0) / 0.05) ** 2)) * 0.8)
-            angle = np.where(leaf > 0.5, np.arctan2(y - ly, x - lx) + 1.57, angle).astype(np.float32)
+            angle = np.where(leaf > 0.5, 0.7 * np.arctan2(y - ly, x - lx) + 0.9 * noise(rng, n, 9), angle).astype(
+                np.float32
+            )
     return scene, angle
 
 
@@ -396,8 +404,18 @@ def _peonies(scene: Array, angle: Array, rng: Rng) -> tuple[Array, Array]:
         "a88aa0 d8c0d0 f6e8ec fffaf4 fffdf6",
     ]
     for k, (px, py, r) in enumerate(
-        [(0.30, 0.40, 0.10), (0.70, 0.38, 0.11), (0.50, 0.17, 0.10), (0.40, 0.53, 0.09), (0.61, 0.54, 0.10)]
-        + [(0.50, 0.35, 0.12), (0.24, 0.22, 0.07), (0.77, 0.19, 0.075), (0.80, 0.82, 0.055), (0.19, 0.58, 0.06)]
+        [
+            (0.30, 0.40, 0.10),
+            (0.70, 0.38, 0.11),
+            (0.50, 0.17, 0.10),
+            (0.40, 0.53, 0.09),
+            (0.61, 0.54, 0.10),
+            (0.50, 0.35, 0.12),
+            (0.24, 0.22, 0.07),
+            (0.77, 0.19, 0.075),
+            (0.80, 0.82, 0.055),
+            (0.19, 0.58, 0.06),
+        ]
     ):
         dx, dy = x - px, (y - py) * 1.12
         turn = np.arctan2(dy, dx)
@@ -427,6 +445,6 @@ def _chalk(scene: Array, angle: Array, rng: Rng) -> Array:
         canvas = Canvas(np.asarray(result, np.float32))
         cover(canvas, scene, angle, brush, bank, rng, busy(scene, 0.30) if k > 1 else None, extra)
         laid = smooth(0.0, 0.6, canvas.height)
-        grip = smooth(-0.75, 0.2, tooth + press + 0.3 * canvas.height)
+        grip = smooth(-1.15, 0.1, tooth + press + 0.3 * canvas.height)
         result = lay(result, np.clip(canvas.color, 0, 1), laid * grip * (0.75 if k == 0 else 0.9))
     return lit(grade(np.asarray(result, np.float32), 1.06, 1.12), 0.25 * tooth, 0.25, 0.0)

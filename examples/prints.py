@@ -7,21 +7,15 @@ from collections.abc import Iterable
 import numpy as np
 from brushwork import (
     Array,
-    Brush,
-    Canvas,
     Field,
     Rng,
     along,
     blur,
-    bristle_bank,
-    cover,
     fbm,
     grade,
     lay,
     lit,
-    luma,
     noise,
-    palette,
     paper,
     places,
     ramp,
@@ -29,7 +23,6 @@ from brushwork import (
     smooth,
     vary,
     wavy,
-    weave,
 )
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -60,7 +53,9 @@ def inked(n: int, lines: Iterable[tuple[Points, float]], fill: bool = False) -> 
 # Pieces of stone and glass
 
 
-def pieces(rng: Rng, angle: Array, gap: float, rounds: int = 5, square: float = 0.85) -> tuple[Labels, Array, Array, Array]:
+def pieces(
+    rng: Rng, angle: Array, gap: float, rounds: int = 5, square: float = 0.85
+) -> tuple[Labels, Array, Array, Array]:
     """Parts a picture into pieces that follow a field of angles (centroidal Voronoi, a square metric).
 
     Returns:
@@ -169,7 +164,7 @@ def stained_glass(n: int, rng: Rng) -> Array:
     x, y = places(n)
     color, region = _window(n, rng)
     angle = np.arctan2(y - 0.34, x - 0.62).astype(np.float32)
-    label, _, xs, ys = pieces(rng, angle, 66 * n / 1024, 4, 0.35)
+    label, _, xs, _ = pieces(rng, angle, 66 * n / 1024, 4, 0.35)
     both = label + len(xs) * region
     names, index = np.unique(both, return_inverse=True)
     index = index.reshape(n, n)
@@ -284,9 +279,7 @@ def _drops(rng: Rng, count: int) -> list[tuple[Points, float]]:
     return drops
 
 
-def _breaker(
-    color: Array, line: Array, wave: tuple[float, ...], k: int, grain: Array, rng: Rng
-) -> tuple[Array, Array]:
+def _breaker(color: Array, line: Array, wave: tuple[float, ...], k: int, grain: Array, rng: Rng) -> tuple[Array, Array]:
     """Prints one wave: (base, height, breadth, middle, reach of the curl, turn of the curl, size of the foam)."""
     base, tall, broad, middle, reach, turn, froth = wave
     n = color.shape[0]
@@ -300,7 +293,9 @@ def _breaker(
     swell = base - tall * np.exp(-(((wx - middle) / broad) ** 2)) + 0.012 * np.sin(wx * 16 + k)
     depth = wy - swell
     body = smooth(0.0, 0.0022, depth)
-    stripe = np.sin((depth * 34 + 0.25 * noise(rng, n, 6)) ** 0.9 * 6.28 if k < 0 else depth * 150 + 1.2 * noise(rng, n, 5))
+    stripe = np.sin(
+        (depth * 34 + 0.25 * noise(rng, n, 6)) ** 0.9 * 6.28 if k < 0 else depth * 150 + 1.2 * noise(rng, n, 5)
+    )
     tone = ramp(np.clip(depth * 3.3 + 0.05 * grain, 0, 1), "7fa3b5 3f6f9a 1f4a80 16376a 10264f")
     ink = lay(tone, flat("dfe3d3", color), smooth(0.42, 0.62, stripe) * smooth(0.30, 0.10, depth) * 0.92)
     ink = lay(ink, flat("122a55", color), smooth(0.55, 0.75, -stripe) * smooth(0.36, 0.1, depth) * 0.8)
@@ -321,21 +316,25 @@ def _breaker(
 def etching(n: int, rng: Rng) -> Array:
     """A ruined tower above a wooded valley, etched in crossing lines on warm paper."""
     tone, run = _valley(n, rng)
-    rough = np.clip(0.80 * tone + 0.06 * fbm(rng, n, 30, 3), 0, 1)
-    layers = [(0.84, 0.0, 4.6), (0.58, 0.85, 4.4), (0.40, -0.7, 4.2), (0.25, 1.5, 4.2), (0.12, 0.35, 3.6)]
+    rough = np.clip(0.67 * tone + 0.06 * fbm(rng, n, 30, 3), 0, 1)
+    layers = [(0.78, 0.0, 4.4), (0.47, 0.85, 4.2), (0.33, -0.7, 4.2), (0.21, 1.5, 4.2), (0.10, 0.35, 3.8)]
     plate = np.zeros((n, n), np.float32)
     for limit, turn, gap in layers:
         plate = 1 - (1 - plate) * (1 - 0.9 * inked(n, _hatch(rng, rough, run + turn, limit, gap)))
     edge = np.hypot(*np.gradient(blur(tone, 1.2 * n / 1024))) * n / 1024
-    plate = np.maximum(plate, smooth(0.035, 0.09, edge * (1 + 0.5 * noise(rng, n, 150))) * 0.85)
+    plate = np.maximum(plate, smooth(0.07, 0.14, edge * (1 + 0.8 * noise(rng, n, 190))) * 0.7)
     plate = blur(plate, 0.5 * n / 1024)
     x, y = places(n)
     sheet = ramp(0.55 + 0.4 * fbm(rng, n, 4, 5), "d9c39a e6d5b3 efe3c9")
-    film = 0.10 * smooth(-0.2, 0.9, fbm(rng, n, 3, 5)) + 0.05 * smooth(0.35, 0.55, np.maximum(np.abs(x - 0.5), np.abs(y - 0.5)))
+    film = 0.10 * smooth(-0.2, 0.9, fbm(rng, n, 3, 5)) + 0.05 * smooth(
+        0.35, 0.55, np.maximum(np.abs(x - 0.5), np.abs(y - 0.5))
+    )
     foxing = smooth(0.45, 0.9, fbm(rng, n, 45, 4)) * 0.20
     sheet = lay(sheet, flat("a8763f", sheet), np.clip(foxing, 0, 1))
     sheet = lay(sheet, flat("5a4630", sheet), film)
-    color = lay(sheet, ramp(0.5 + 0.5 * noise(rng, n, 60), "1a120d 33241a"), np.clip(plate * (0.93 + 0.1 * paper(rng, n)), 0, 1))
+    color = lay(
+        sheet, ramp(0.5 + 0.5 * noise(rng, n, 60), "1a120d 33241a"), np.clip(plate * (0.93 + 0.1 * paper(rng, n)), 0, 1)
+    )
     return lit(color, 0.16 * paper(rng, n, 190) + 0.2 * plate, 0.25, 0.0)
 
 
@@ -359,7 +358,9 @@ def _hatch(rng: Rng, tone: Array, angle: Array, limit: float, gap: float) -> Ite
     for path, mask in zip(paths, keep, strict=True):
         stop = steps if mask.all() else int(np.argmin(mask))
         if stop >= 3:
-            weight = 0.65 + 0.8 * (limit - float(tone[min(int(path[0, 1] * n), n - 1), min(int(path[0, 0] * n), n - 1)]))
+            weight = 0.65 + 0.8 * (
+                limit - float(tone[min(int(path[0, 1] * n), n - 1), min(int(path[0, 0] * n), n - 1)])
+            )
             yield [(float(a), float(b)) for a, b in path[:stop]], float(np.clip(weight, 0.5, 1.6))
 
 
@@ -370,10 +371,10 @@ def _valley(n: int, rng: Rng) -> tuple[Array, Array]:
     tone = 0.88 + 0.42 * puff - 0.30 * smooth(0.40, 0.0, y)
     run = along(puff + 1.2 * y, 14 * n / 1024)
     for k, (base, tall, waves) in enumerate([(0.44, 0.07, 4.0), (0.52, 0.06, 3.2), (0.62, 0.05, 2.6)]):
-        top = wavy(rng, x, base, tall, waves) + 0.012 * fbm(rng, n, 20, 3)
-        hill = y > top
+        deep = y - wavy(rng, x, base, tall, waves) - 0.012 * fbm(rng, n, 20, 3)
+        hill = deep > 0
         folds = fbm(rng, n, 9, 4)
-        tone = np.where(hill, 0.70 - 0.10 * k + 0.45 * folds + 0.7 * (y - top), tone)
+        tone = np.where(hill, 0.70 - 0.10 * k + 0.45 * folds + 0.7 * deep, tone)
         run = np.where(hill, 0.7 - 0.5 * k + 0.9 * folds, run)
     bluff = y > 0.66 - 0.30 * smooth(0.62, 0.30, x) + 0.06 * fbm(rng, n, 7, 4)
     rocks = fbm(rng, n, 8, 5)
@@ -424,11 +425,21 @@ def watercolour(n: int, rng: Rng) -> Array:
         body = smooth(0.0, 0.12, streak - 0.25 + 0.75 * fbm(rng, n, 34, 3))
         film += _wash(rng, body, str(rng.choice(["3f6f9a", "2f5a7a", "5f8f8a", "6a6a9a", "c88a6a"])), tooth, 0.4, 0.8)
     film = _town(film, rng, tooth)
-    for cx, cy, r, code in [(0.08, 0.47, 0.13, "3f6a3a"), (0.20, 0.53, 0.09, "7a8a2f"), (0.94, 0.50, 0.10, "2f5f4a"), (0.86, 0.55, 0.06, "b8862f"), (0.02, 0.58, 0.09, "2a4a4a")]:
+    for cx, cy, r, code in [
+        (0.08, 0.47, 0.13, "3f6a3a"),
+        (0.20, 0.53, 0.09, "7a8a2f"),
+        (0.94, 0.50, 0.10, "2f5f4a"),
+        (0.86, 0.55, 0.06, "b8862f"),
+        (0.02, 0.58, 0.09, "2a4a4a"),
+    ]:
         for size in (1.0, 0.7, 0.45):
             far = np.hypot(x - cx + 0.02 * (1 - size), (y - cy) * 1.1) / (r * size) + 0.55 * fbm(rng, n, 13, 4)
             film += _wash(rng, smooth(1.0, 0.93, far), code, tooth, 0.42, 0.9)
-            image = np.hypot(x - cx, (1.215 - y - cy) * 0.8) / (r * size) + 0.4 * fbm(rng, n, 30, 3) + 0.25 * noise(rng, n, 60, 4)
+            image = (
+                np.hypot(x - cx, (1.215 - y - cy) * 0.8) / (r * size)
+                + 0.4 * fbm(rng, n, 30, 3)
+                + 0.25 * noise(rng, n, 60, 4)
+            )
             film += _wash(rng, smooth(1.0, 0.75, image) * lake, code, tooth, 0.32, 0.3)
     spots = inked(n, [(p, w) for p, w in _drops(rng, 60)], fill=True)
     film += _wash(rng, blur(spots, 1.0), "4a5a8a", tooth, 0.6, 0.6)
@@ -441,7 +452,10 @@ def _wash(rng: Rng, mask: Field, code: str, tooth: Array, strength: float, rim: 
     """Optical density of one wash: it pools at its rim, blooms where wet, and settles into the paper."""
     n = tooth.shape[0]
     wet = np.asarray(mask, np.float32)
-    pool = np.clip(wet - blur(wet, 5.5 * n / 1024), 0, 1) * 1.5 * rim + np.clip(wet - blur(wet, 1.6 * n / 1024), 0, 1) * rim
+    pool = (
+        np.clip(wet - blur(wet, 5.5 * n / 1024), 0, 1) * 1.5 * rim
+        + np.clip(wet - blur(wet, 1.6 * n / 1024), 0, 1) * rim
+    )
     drift = 0.78 + 0.42 * fbm(rng, n, 3.5, 4)
     front = fbm(rng, n, 4, 4)
     bloom = 0.30 * smooth(0.25, 0.32, front) * np.exp(-np.clip(front - 0.3, 0, 1) * 9)
@@ -468,12 +482,20 @@ def _town(film: Array, rng: Rng, tooth: Array) -> Array:
         roof = smooth(0.0, 0.003, y - crown) * (y < 0.606 - tall + uneven) * (np.abs(x - cx) < 0.56 * wide)
         code = str(rng.choice(["e8b878", "d8905f", "e8d0a0", "c87f6a", "b8a8a0"]))
         film = film * (1 - 0.92 * np.maximum(wall, roof))[..., None]
-        film += _wash(rng, wall, code, tooth, 0.9, 0.8) + _wash(rng, roof, str(rng.choice(["a84a2f", "8a4a4a", "5a4a6a"])), tooth, 1.0, 0.8)
+        film += _wash(rng, wall, code, tooth, 0.9, 0.8) + _wash(
+            rng, roof, str(rng.choice(["a84a2f", "8a4a4a", "5a4a6a"])), tooth, 1.0, 0.8
+        )
         shade = wall * smooth(-0.1, 0.2, (x - cx) / wide)
         film += _wash(rng, shade, "8080b0", tooth, 0.5, 0.5)
         panes = wall * smooth(0.55, 0.7, np.sin((x - at) * 420)) * smooth(0.35, 0.6, np.sin(y * 300))
         film += _wash(rng, panes, "3a3a5a", tooth, 0.9, 0.2)
-        image = smooth(0, 0.012, wide / 2 - np.abs(x - cx + 0.008 * noise(rng, n, 110, 4))) * (y > 0.606) * smooth(0.606 + 1.5 * tall, 0.6 + 0.4 * tall, y)
-        film += _wash(rng, image, code, tooth, 0.55, 0.3) + _wash(rng, image * smooth(0.2, 0.8, noise(rng, n, 120, 6)), "5a6a90", tooth, 0.5, 0.3)
+        image = (
+            smooth(0, 0.012, wide / 2 - np.abs(x - cx + 0.008 * noise(rng, n, 110, 4)))
+            * (y > 0.606)
+            * smooth(0.606 + 1.5 * tall, 0.6 + 0.4 * tall, y)
+        )
+        film += _wash(rng, image, code, tooth, 0.55, 0.3) + _wash(
+            rng, image * smooth(0.2, 0.8, noise(rng, n, 120, 6)), "5a6a90", tooth, 0.5, 0.3
+        )
         at += wide * rng.uniform(0.85, 1.25)
     return film

@@ -11,7 +11,7 @@ import pytest
 
 from impasto import image
 from impasto.errors import LimitError, ModelError, OptionError
-from impasto.fast import engine, machine
+from impasto.fast import engine
 
 
 def noise(*shape: int, seed: int = 0) -> engine.Pixels:
@@ -54,31 +54,6 @@ def test_code_depends_on_the_painting_and_not_on_its_memory_layout() -> None:
     assert np.abs(code - engine.encode(painting**3)).max() > 0.05
 
 
-def test_memory_refusal_names_a_size_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "available_memory", lambda: 2_000_000_000)
-    with pytest.raises(
-        LimitError, match=r"painting 8000x6000 takes 18.2 GB of memory, 2 GB are free; mend: --size (\d+)"
-    ) as e:
-        engine.check_memory((8000, 6000))
-    assert e.value.exit_code == 3
-    long_side = int(str(e.value).rsplit(" ", 1)[1])
-    engine.check_memory((long_side, long_side * 3 // 4))
-    with pytest.raises(LimitError):
-        engine.check_memory((long_side + 48, (long_side + 48) * 3 // 4))
-
-
-def test_memory_counts_the_size_worked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "available_memory", lambda: 1_000_000_000)
-    engine.check_memory((1000, 1000))
-    with pytest.raises(LimitError, match=r"--size 800$"):
-        engine.check_memory((1000, 1000), worked_at=(2000, 2000))
-
-
-def test_unknown_memory_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "available_memory", lambda: None)
-    engine.check_memory((100_000, 100_000))
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
 def test_memory_estimate_covers_what_is_taken() -> None:
@@ -100,33 +75,6 @@ print((peak() - before) / 1.2e6, engine.BYTES_PER_PIXEL)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     taken, estimate = map(float, done.stdout.split())
     assert 0.5 * estimate < taken <= estimate
-
-
-def test_container_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "memory.max").write_text("3000\n")
-    (tmp_path / "memory.current").write_text("2500\n")
-    (tmp_path / "memory.stat").write_text("anon 2000\ninactive_file 400\n")
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    assert machine.available_memory() == 900
-    (tmp_path / "memory.max").write_text("max\n")
-    assert machine.available_memory() != 900
-
-
-def test_container_quota_limits_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cpu.max").write_text("100000 100000\n")
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    assert machine.physical_cores() == 1
-
-
-def test_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for cpu, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
-        folder = tmp_path / f"cpu{cpu}" / "topology"
-        folder.mkdir(parents=True)
-        (folder / "thread_siblings_list").write_text(siblings + "\n")
-    monkeypatch.setattr(machine, "_CPUS", tmp_path)
-    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3}, raising=False)
-    assert machine.physical_cores() == 2
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])

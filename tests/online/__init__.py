@@ -1,0 +1,5 @@
+"""Image optimisation."""
+
+import pytest
+
+pytest.register_assert_rewrite("methods_base")

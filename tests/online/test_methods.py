@@ -1,0 +1,28 @@
+"""Every row of METHODS keeps the promises of methods_base.py."""
+
+from __future__ import annotations
+
+import pytest
+from methods_base import MethodTests, StepwiseTests, takes_steps
+
+from impasto.methods import METHODS, Method
+
+AT_ONCE = [m for m in METHODS.values() if not takes_steps(m)]
+IN_STEPS = [m for m in METHODS.values() if takes_steps(m)]
+
+
+@pytest.mark.parametrize("method", AT_ONCE, ids=lambda m: m.name)
+class TestAtOnce(MethodTests):
+    """Methods of one pass."""
+
+
+@pytest.mark.parametrize("method", IN_STEPS, ids=lambda m: m.name)
+class TestInSteps(StepwiseTests):
+    """Methods that optimise."""
+
+
+def test_every_method_is_put_to_these_tests() -> None:
+    assert {m.name for m in AT_ONCE + IN_STEPS} == set(METHODS)
+    assert all(isinstance(m, Method) for m in IN_STEPS)
+    assert {"fast"} <= {m.name for m in AT_ONCE}
+    assert {"gatys"} <= {m.name for m in IN_STEPS}
