@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from impasto.errors import ImpastoError, OptionError
+from impasto import machine
+from impasto.errors import ImpastoError, LimitError, OptionError
 from impasto.events import Done, Event, Notice, Preview, Progress, Started
 from impasto.image import fit, read, resize, resize_picture
 from impasto.methods import Method, run
@@ -39,6 +40,11 @@ def painting(hue: Sequence[float] = ORANGE, side: int = SMALL, *, period: float 
     wave = (0.5 + 0.5 * np.sin((x + 0.6 * y + 3 * np.sin(y / 5)) * 2 * np.pi / period))[..., None]
     colour = np.asarray(hue, np.float32)
     return Picture((wave * colour + (1 - wave) * (1 - colour) * 0.6).astype(np.float32))
+
+
+def pale() -> Picture:
+    """A painting much lighter and bluer than any photograph here."""
+    return Picture(0.5 + 0.5 * painting(BLUE).pixels)
 
 
 def noise(width: int, height: int, seed: int = 0) -> Picture:
@@ -118,14 +124,14 @@ class MethodTests:
         assert result.size == fit(photo(side=80).size, 40)
         assert result.pixels.dtype == np.float32
         assert np.isfinite(result.pixels).all()
-        assert 0 <= result.pixels.min()
+        assert result.pixels.min() >= 0
         assert result.pixels.max() <= 1
 
     def test_something_is_painted_and_the_style_matters(self, method: Method) -> None:
         red, blue = (paint(method, photo(), painting(hue)).picture.pixels for hue in (ORANGE, BLUE))
         assert apart(red, photo().pixels) > 0.01
-        assert (red[..., 0] - blue[..., 0]).mean() > (red[..., 1] - blue[..., 1]).mean()
-        assert (blue[..., 2] - red[..., 2]).mean() > (blue[..., 1] - red[..., 1]).mean()
+        warmth = [float((pixels[..., 0] - pixels[..., 2]).mean()) for pixels in (red, blue)]
+        assert warmth[0] > warmth[1] + 0.005
 
     @pytest.mark.parametrize(("content", "style"), [((17, 31), (31, 17)), ((31, 17), (14, 50)), ((19, 19), (1, 1))])
     def test_odd_sizes(self, method: Method, content: tuple[int, int], style: tuple[int, int]) -> None:
@@ -225,18 +231,18 @@ class MethodTests:
             events(method, photo())
 
     def test_keep_color_linear_has_the_photos_colours(self, method: Method) -> None:
-        content, style = photo(), painting(BLUE)
+        content, style = photo(), pale()
         free, kept = in_colours(method, content, style, "linear")
         mean = content.pixels.mean((0, 1))
         assert np.abs(kept.mean((0, 1)) - mean).max() < 0.05
         assert np.abs(kept.mean((0, 1)) - mean).max() < 0.5 * np.abs(free.mean((0, 1)) - mean).max()
 
     def test_keep_color_histogram_has_the_photos_colours(self, method: Method) -> None:
-        content, style = photo(), painting(BLUE)
+        content, style = photo(), pale()
         free, kept = in_colours(method, content, style, "histogram")
         wanted, *found = (np.quantile(p, (0.1, 0.5, 0.9), axis=(0, 1)) for p in (content.pixels, kept, free))
         assert np.abs(found[0] - wanted).mean() < 0.06
-        assert np.abs(found[0] - wanted).mean() < 0.6 * np.abs(found[1] - wanted).mean()
+        assert np.abs(found[0] - wanted).mean() < 0.8 * np.abs(found[1] - wanted).mean()
 
     def test_keep_color_luminance_has_the_photos_chroma(self, method: Method) -> None:
         content, style = photo(), painting(BLUE)
@@ -261,6 +267,13 @@ class MethodTests:
         assert done.picture.size == photo().size
         assert not any(isinstance(event, Progress) for event in before)
 
+    def test_more_than_the_memory_is_refused_with_what_would_fit(
+        self, method: Method, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(machine, "available_memory", lambda: 10_000_000)
+        with pytest.raises(LimitError, match=r"mend: --size \d+$"):
+            events(method, noise(300, 200), painting(), size=2000)
+
     def test_a_device_that_is_not_here_is_refused(self, method: Method) -> None:
         import torch
 
@@ -277,10 +290,12 @@ class StepwiseTests(MethodTests):
     """Base of the tests of methods that work in steps."""
 
     def test_progress_counts_up_and_time_left_runs_out(self, method: Method) -> None:
-        steps = [e for e in events(method, photo(side=140), painting(), size=140, steps=5) if isinstance(e, Progress)]
+        told = events(method, photo(side=80), painting(), size=80, steps=5, scales=2)
+        steps = [e for e in told if isinstance(e, Progress)]
         assert [e.step for e in steps] == [1, 2, 3, 4, 5]
         assert {e.steps for e in steps} == {5}
-        assert steps[-1].size == photo(side=140).size
+        assert [max(e.size) for e in steps] == sorted(max(e.size) for e in steps)
+        assert steps[0].size != steps[-1].size == photo(side=80).size
         assert all(0 <= e.seconds_left < float("inf") for e in steps)
         assert steps[-1].seconds_left == 0
         assert [e.seconds for e in steps] == sorted(e.seconds for e in steps)

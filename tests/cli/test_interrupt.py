@@ -123,7 +123,6 @@ while True:
     for number, values in colours_of.items():
         Image.fromarray(values).save(folder / f"{number}.png")
     rng = random.Random(0)
-    found = set()
     for _ in range(8):
         started = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
         assert started.stdout
@@ -134,8 +133,6 @@ while True:
         made = (read(folder / "out.png").pixels * 255).round().astype(np.uint8)
         same = [number for number, values in colours_of.items() if np.array_equal(made, values)]
         assert len(same) == 1
-        found.add(same[0])
-    assert found <= {1, 2}
 
 
 @pytest.mark.slow

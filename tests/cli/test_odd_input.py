@@ -50,7 +50,7 @@ ODD: dict[str, Callable[[Path], None]] = {
     "deep.png": lambda p: deep(SMALL).save(p),
     "deep.tif": lambda p: deep(SMALL).save(p),
     "frames.gif": lambda p: grey(SMALL).save(p, save_all=True, append_images=[grey(SMALL)]),
-    'a photo – Größe 日本 \'n "q".png': lambda p: Image.fromarray(colours(1, SMALL)).save(p),
+    'a photo, Größe 日本 \'n "q".png': lambda p: Image.fromarray(colours(1, SMALL)).save(p),
     "-dash.png": lambda p: Image.fromarray(colours(1, SMALL)).save(p),
     "png in disguise.jpg": lambda p: Image.fromarray(colours(1, SMALL)).save(p, format="PNG"),
     "no ending": lambda p: Image.fromarray(colours(1, SMALL)).save(p, format="PNG"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from methods_base import encoders_once
 
 __all__ = ["encoders_once"]

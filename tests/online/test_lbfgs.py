@@ -74,7 +74,7 @@ def test_walks_along_the_banana(start: tuple[float, float]) -> None:
 
 @pytest.mark.parametrize("condition", [100.0, 1e3, 1e4])
 def test_keeps_up_with_scipys(condition: float) -> None:
-    """scipy's L-BFGS-B of the same memory is not beyond us by more than half of the evaluations."""
+    """Scipy's L-BFGS-B of the same memory is not beyond us by more than half of the evaluations."""
     target, start = 0.1 + 0.8 * random(60, seed=1), random(60)
     function = quadratic(target, condition)
 
@@ -102,7 +102,7 @@ def test_never_uphill_and_never_outside(function: Callable[[Tensor], Tensor]) ->
     assert losses == sorted(losses, reverse=True)
     assert losses[-1] < losses[0]
     for x in [*seen, optimiser.x]:
-        assert 0 <= x.min()
+        assert x.min() >= 0
         assert x.max() <= 1
     assert optimiser.loss == inner(optimiser.x)[0]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from methods_base import MethodTests, StepwiseTests, takes_steps
 
 from impasto.methods import METHODS, Method
+from methods_base import MethodTests, StepwiseTests, takes_steps
 
 AT_ONCE = [m for m in METHODS.values() if not takes_steps(m)]
 IN_STEPS = [m for m in METHODS.values() if takes_steps(m)]

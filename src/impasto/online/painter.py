@@ -129,13 +129,13 @@ class Evaluation:
     """A loss as a function of pixels, as optimisers want it: one encoder pass for all its taps, forward and back.
 
     Attributes:
-        terms: the terms of the best evaluation that was finite, and "total".
+        terms: the terms of the newest evaluation, and "total".
     """
 
     def __init__(self, encoder: Encoder, loss: Loss) -> None:
         self._encoder, self._loss = encoder, loss
         self._taps = [tap for tap in loss.taps if tap != IMAGE]
-        self.terms: Mapping[str, float] = {"total": math.inf}
+        self.terms: Mapping[str, float] = {}
 
     def __call__(self, pixels: Tensor) -> tuple[float, Tensor]:
         """(loss, gradient) at pixels of shape (1, 3, H, W)."""
@@ -143,10 +143,8 @@ class Evaluation:
         terms = self._loss.terms({**self._encoder(pixels, self._taps), IMAGE: pixels})
         total = sum_of(terms)
         (gradient,) = torch.autograd.grad(total, pixels)
-        value = float(total.detach())
-        if value < self.terms["total"]:
-            self.terms = {**{name: float(term.detach()) for name, term in terms.items()}, "total": value}
-        return value, gradient
+        self.terms = {**{name: float(term.detach()) for name, term in terms.items()}, "total": float(total.detach())}
+        return self.terms["total"], gradient
 
 
 class Clock:
@@ -206,7 +204,8 @@ def paint_pixels(
             optimiser.step()
             made += 1
             done += 1
-            terms = evaluation.terms
+            if evaluation.terms["total"] == optimiser.loss:  # those of the picture that is kept, not of one taken back
+                terms = evaluation.terms
             clock.tick(scale, 1 if not optimiser.stalled else scale.steps - made + 1)
             yield Progress(done, plan.steps, scale.size, terms, clock.seconds, clock.seconds_left)
             if plan.preview_every and done % plan.preview_every == 0:

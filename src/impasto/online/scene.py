@@ -24,7 +24,7 @@ LEAST_STYLE = 32
 """Pixels of a style's shorter side, so that the deepest layers see something."""
 
 MOST_STYLE = 4
-"""A style's longer side over the canvas's; no strip of a painting grows beyond."""
+"""A style's longer side over its shorter one; of a longer strip the middle is used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def prepare(content: Picture, styles: Sequence[Picture], options: OnlineOptions)
     return Scene(
         content=photo,
         photo=pixels,
-        styles=tuple(recolour(style.pixels, pixels, rule) for style in styles),
+        styles=tuple(recolour(_middle(style.pixels), pixels, rule) for style in styles),
         start=_start(photo, pixels, styles, options),
         style_scale=options.style_scale,
         keep_color=rule,
@@ -121,8 +121,14 @@ def beside(style: Pixels, canvas: Size, scale: float) -> Size:
     height, width = style.shape[:2]
     zoom = scale * math.sqrt(canvas[0] * canvas[1] / (width * height))
     zoom = max(zoom, LEAST_STYLE / min(width, height))
-    zoom = min(zoom, MOST_STYLE * scale * max(canvas) / max(width, height))
     return max(1, round(width * zoom)), max(1, round(height * zoom))
+
+
+def _middle(style: Pixels) -> Pixels:
+    """The painting, or the middle of a long strip."""
+    most = MOST_STYLE * min(style.shape[:2])
+    top, left = (max(0, n - most) // 2 for n in style.shape[:2])
+    return style[top : top + most, left : left + most]
 
 
 def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: OnlineOptions) -> Pixels:
