@@ -3,6 +3,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
 
+QUICK = tests/losses tests/models tests/image tests/test_options.py tests/test_methods.py tests/test_picture.py
+
 .PHONY: help setup demo test check bench gallery clean
 
 help:
@@ -29,7 +31,7 @@ $(VENV)/.bench: $(VENV)/.dev
 setup: $(VENV)/.dev
 
 demo: $(VENV)/.base
-	@$(BIN)/impasto stylize examples/photos/chelsea.jpg examples/styles/starry-hills.jpg -o demo.png --overwrite
+	@$(BIN)/impasto stylize examples/photos/raccoon.jpg examples/styles/starry-hills.jpg -o demo.png --overwrite
 	@echo "open demo.png, then try your own: $(BIN)/impasto stylize PHOTO PAINTING"
 
 check: $(VENV)/.dev
@@ -38,7 +40,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports
 	$(BIN)/deptry .
-	$(BIN)/pytest -m "not slow" -n 2
+	$(BIN)/pytest -m "not slow" -n 2 $(QUICK)
 
 test: $(VENV)/.dev
 	$(BIN)/pytest

@@ -109,7 +109,7 @@ def race(first: Runner, second: Runner) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--content", type=Path, default=HERE / "photos" / "astronaut.jpg")
-    parser.add_argument("--style", type=Path, default=HERE / "styles" / "sunset-ribbons.jpg")
+    parser.add_argument("--style", type=Path, default=HERE / "styles" / "dusk-ribbons.jpg")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--steps", type=int, default=300, help="pastiche's steps")
     parser.add_argument("--ours", type=int, default=150, help="our steps, at all scales together")
@@ -137,7 +137,8 @@ def main() -> None:
         "impasto": {"steps": len(ours.times), "seconds": ours.seconds, "step at full size": statistics.median(full)},
         "loss of the saved pictures": saved,
         "step ratio, pastiche / impasto, at full size": step / statistics.median(full),
-        "step ratio, pastiche / impasto, mean of all scales": statistics.mean(theirs.times) / statistics.mean(ours.times),
+        "step ratio, pastiche / impasto, mean of all scales": statistics.mean(theirs.times)
+        / statistics.mean(ours.times),
         "seconds to pastiche's last loss": reached,
         "share of pastiche's time": reached / theirs.seconds if reached else None,
     }

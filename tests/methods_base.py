@@ -213,7 +213,7 @@ class MethodTests:
         alone = paint(method, photo(), painting()).picture.pixels
         blended = paint(method, photo(), painting(), other, blend=(1, 0)).picture.pixels
         assert apart(alone, blended) < 1e-5
-        assert apart(alone, paint(method, photo(), painting(), other, blend=(1, 1)).picture.pixels) > 0.01
+        assert apart(alone, paint(method, photo(), painting(), other, blend=(1, 1)).picture.pixels) > 0.002
 
     def test_blend_is_of_shares(self, method: Method) -> None:
         styles = painting(), painting(BLUE, period=11)

@@ -52,11 +52,11 @@ def random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Te
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
-@pytest.mark.parametrize("condition", [1.0, 100.0, 1e4])
-def test_finds_the_bottom_of_a_bowl(condition: float) -> None:
+@pytest.mark.parametrize(("condition", "close"), [(1.0, 1e-6), (100.0, 1e-6), (1e4, 1e-4)])
+def test_finds_the_bottom_of_a_bowl(condition: float, close: float) -> None:
     target = 0.1 + 0.8 * random(1, 3, 4, 5, seed=1)
     found = minimise(quadratic(target, condition), random(1, 3, 4, 5), steps=800)
-    torch.testing.assert_close(found.x, target, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found.x, target, rtol=0, atol=close)
     assert found.recovered == 0
 
 

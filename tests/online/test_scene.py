@@ -48,6 +48,16 @@ def test_a_long_strip_of_a_painting_does_not_fill_the_memory() -> None:
     assert style.shape[0] * style.shape[1] < 60 * 40 * 10
 
 
+@pytest.mark.parametrize("init", ["content", "noise", "fast"])
+def test_where_only_light_is_painted_the_start_is_grey(init: str) -> None:
+    plain, grey = (
+        prepare(photo(), [painting()], OnlineOptions(size=40, init=init, keep_color=rule)).start
+        for rule in ("none", "luminance")
+    )
+    assert np.ptp(plain, axis=2).max() > 0.1
+    assert np.ptp(grey, axis=2).max() < 1e-6
+
+
 class TestRecolour:
     def test_none_leaves_the_painting(self) -> None:
         style = painting().pixels

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 Preset = Literal["best", "paper"]
 
 PAPER_STYLE = 1e3  # each layer's weight is this over its squared number of channels; the content's is 1
-BEST_STYLE = 1.0  # against a content weight of 1, both relative
-BEST_LAYERS = (0.5, 1.0, 1.0, 1.0, 0.2)  # the shallowest layer first; the deepest is the least sure of itself
-BEST_SMOOTH = 0.05  # total variation, on pixels in [0, 1]
+BEST_STYLE = 10.0  # against a content weight of 1, both relative
+BEST_LAYERS = (0.25, 1.0, 1.0, 1.5, 0.5)  # the shallowest layer first; the deepest is the least sure of itself
+BEST_SMOOTH = 0.2  # total variation, on pixels in [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)

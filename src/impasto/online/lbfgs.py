@@ -1,9 +1,11 @@
 """L-BFGS for pixels: bounded to [0, 1], one evaluation a step, and never a step uphill.
 
-Nocedal and Wright, Numerical Optimization, algorithm 7.4, with three changes that painting asks for. Pixels live in a
+Nocedal and Wright, Numerical Optimization, algorithm 7.4, with four changes that painting asks for. Pixels live in a
 box: those at its edge whose gradient points outside are left out of the step (Bertsekas 1982), so that what is
 optimised is what can be saved. A trial point that is worse, or not finite, is taken back and the step shortened. And
-when nothing improves any more, it says so instead of walking on.
+when nothing improves any more, it says so instead of walking on. And the first guess at the curvature is a smoothing
+filter, not a multiple of the identity: a loss on pictures is far stiffer for fine detail than for large shapes, and
+knowing that saves about a quarter of the steps.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ HISTORY = 20
 """Pairs of steps and gradient changes to remember; more of them help little and cost two pictures each."""
 
 SHORTEN = 0.25
+COARSE, FALL = 0.1, 2.0
+"""The filter 1 / (COARSE + f) ** FALL, f in cycles a pixel."""
+
 PATIENCE = 8
 """Worse trial points in a row before the search counts as stalled."""
 
@@ -32,7 +37,7 @@ class Lbfgs:
     """Minimises a function of pixels in [0, 1].
 
     Args:
-        start: pixels, any shape, float32; not changed.
+        start: pixels, (..., H, W), or any numbers (N,); float32; not changed.
         evaluate: pixels -> (loss, gradient).
         history: pairs of steps and gradient changes to remember; each costs two pictures of memory.
 
@@ -53,6 +58,7 @@ class Lbfgs:
                 "the loss of the starting picture is not finite; mend: --precision fp32, or another --init"
             )
         self._direction: Tensor | None = None
+        self._filter: Tensor | None = None
         self._length = 1.0
         self._failures = 0
         self.recovered = 0
@@ -101,14 +107,15 @@ class Lbfgs:
         free = ~(((self.x <= 0) & (self._gradient > 0)) | ((self.x >= 1) & (self._gradient < 0)))
         q = self._gradient * free
         if not self._pairs:
-            return -q
+            return self._smooth(q).mul_(free).neg_()
         kept = []
         for s, y, rho in reversed(self._pairs):
             a = rho * float(torch.dot(s.flatten(), q.flatten()))
             q.sub_(y, alpha=a)
             kept.append(a)
         s, y, rho = self._pairs[-1]
-        q.div_(rho * float(y.square().sum()))
+        smooth = self._smooth(y)
+        q = self._smooth(q).div_(rho * float(torch.dot(y.flatten(), smooth.flatten())))
         for (s, y, rho), a in zip(self._pairs, reversed(kept), strict=True):
             q.add_(s, alpha=a - rho * float(torch.dot(y.flatten(), q.flatten())))
         q.mul_(free)
@@ -116,3 +123,15 @@ class Lbfgs:
             self._pairs.clear()
             return -self._gradient * free
         return -q
+
+    def _smooth(self, pixels: Tensor) -> Tensor:
+        """The first guess at the inverse curvature, up to a factor: symmetric and positive, so steps stay downhill."""
+        if pixels.ndim < 2:  # no neighbours to agree with
+            return pixels.clone()
+        if self._filter is None:
+            down = torch.fft.fftfreq(pixels.shape[-2], device=pixels.device)[:, None]
+            across = torch.fft.rfftfreq(pixels.shape[-1], device=pixels.device)
+            self._filter = (COARSE + torch.hypot(down, across)) ** -FALL
+            self._filter /= self._filter.mean()
+        smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(pixels) * self._filter, s=pixels.shape[-2:])
+        return smooth.contiguous(memory_format=torch.channels_last) if smooth.ndim == 4 else smooth

@@ -41,7 +41,7 @@ MAPS_KEPT = 1.8
 FIXED = 900
 """Bytes a pixel for what is the same with every encoder, measured on EfficientNet-Lite0."""
 
-FINAL_SHARE = 0.5
+FINAL_SHARE = 0.6
 """Part of the steps that are made at the result's size, where each of them costs most."""
 
 
@@ -199,7 +199,7 @@ def paint_pixels(
     for scale in plan.scales:
         evaluation = Evaluation(sight.encoder, loss_at(scale.size))
         optimiser = _begin(plan, sight.tensor(resize(pixels, scale.size)), evaluation)
-        made = 0
+        terms, made = evaluation.terms or terms, 0
         while made < scale.steps and not stop.is_set() and not optimiser.stalled:
             optimiser.step()
             made += 1
@@ -227,9 +227,8 @@ def _begin(plan: Plan, start: Tensor, evaluation: Evaluation) -> Lbfgs | Adam:
 
 def _remarks(optimiser: Lbfgs | Adam, scale: Scale) -> Iterator[Notice]:
     if optimiser.recovered:
-        yield Notice(
-            f"{optimiser.recovered} steps at {scale.size[0]} px were not finite and were taken back", "warning"
-        )
+        count = f"{optimiser.recovered} step{'s' if optimiser.recovered > 1 else ''}"
+        yield Notice(f"{count} at {scale.size[0]}x{scale.size[1]} gave no finite loss and were taken back", "warning")
     if optimiser.stalled:
         yield Notice(f"nothing left to improve at {scale.size[0]}x{scale.size[1]}; went on")
 

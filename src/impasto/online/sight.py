@@ -54,8 +54,8 @@ def open_eyes(
         options: encoder, pooling, device, precision.
         style: the texture model's layers, the encoder's usual ones when empty.
         content: likewise for the content.
-        faithful: the network exactly as it was trained; otherwise its first layer sees the border pixels repeated
-            instead of black, which keeps dark frames out of the picture.
+        faithful: the network exactly as it was trained. Otherwise its first layer sees the border pixels repeated
+            instead of black, which keeps dark frames out of the picture, and it pools by averages, which keeps faces.
 
     Raises:
         OptionError: on an unknown encoder, layer or device.
@@ -64,7 +64,7 @@ def open_eyes(
     has_choice = bool(spec.poolings)
     encoder = load_encoder(
         spec.name,
-        pooling=options.pooling,
+        pooling=options.pooling or ("average" if has_choice and not faithful else None),
         padding="zeros" if faithful or not has_choice else "replicate",
     )
     taps = tuple(style) or spec.style, tuple(content) or spec.content
