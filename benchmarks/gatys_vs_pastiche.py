@@ -1,4 +1,4 @@
-"""Gatys against PyPI's pastiche, on pastiche's own loss: time of a step, and time to the loss it has after its last step.
+"""Gatys against PyPI's pastiche, on pastiche's own loss: time of a step, and time to the loss of its last step.
 
 Both paint the same photo after the same painting at the same size, in one process, taking turns: whoever has used less
 time goes next, so that a noisy machine is noisy for both. The yardstick is pastiche's own loss function (its layers,
@@ -46,9 +46,11 @@ class Runner:
 
     @property
     def seconds(self) -> float:
+        """Of its own, so far."""
         return sum(self.times)
 
     def advance(self) -> None:
+        """One step, timed."""
         start = time.perf_counter()
         try:
             size, loss = next(self._steps)
@@ -70,6 +72,7 @@ class Runner:
 
 
 def pastiche_steps(photo: Path, painting: Path, steps: int, saved: Path, size: int) -> Iterator[tuple[int, float]]:
+    """Pastiche as its own command line runs it: (size, loss) after each step."""
     artist = PasticheArtist(str(photo), [str(painting)], device="cpu")
     for _ in range(steps):
         artist.draw()
@@ -78,6 +81,7 @@ def pastiche_steps(photo: Path, painting: Path, steps: int, saved: Path, size: i
 
 
 def our_steps(photo: Path, painting: Path, options: impasto.GatysOptions, saved: Path) -> Iterator[tuple[int, float]]:
+    """Impasto through its front door: (size, loss in pastiche's units) after each step."""
     for event in run(read(photo), [read(painting)], options, stop=threading.Event()):
         if isinstance(event, impasto.Progress):
             yield max(event.size), event.losses["total"] / 100  # pastiche's content weight is .01, the paper's is 1
@@ -86,6 +90,7 @@ def our_steps(photo: Path, painting: Path, options: impasto.GatysOptions, saved:
 
 
 def yardstick(photo: Path, painting: Path, picture: Path) -> float:
+    """Pastiche's own loss of a saved picture."""
     return float(PasticheArtist(str(photo), [str(painting)], init=str(picture), device="cpu").loss)
 
 
@@ -101,12 +106,14 @@ def prepare(source: Path, size: tuple[int, int], target: Path) -> None:
 
 
 def race(first: Runner, second: Runner) -> None:
+    """Whoever has used less time goes next, until both are over."""
     while not (first.over and second.over):
         running = [r for r in (first, second) if not r.over]
         min(running, key=lambda r: r.seconds).advance()
 
 
 def main() -> None:
+    """Runs the race and prints what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--content", type=Path, default=HERE / "photos" / "astronaut.jpg")
     parser.add_argument("--style", type=Path, default=HERE / "styles" / "dusk-ribbons.jpg")

@@ -38,7 +38,7 @@ BEST_SMOOTH = 0.2  # total variation, on pixels in [0, 1]
 class GatysOptions(OnlineOptions):
     """What `gatys` understands."""
 
-    preset: Preset = option("best", "the paper's weights, or our own for the best picture")
+    preset: Preset = option("best", "our weights for the best picture, or the paper's, which leave little of the photo")
     style_layers: tuple[str, ...] = option((), "layers whose Gram matrices make the style; the encoder's usual ones")
     content_layers: tuple[str, ...] = option((), "layers whose features make the content; the encoder's usual ones")
     tv: float | None = option(None, "weight of total variation; the preset's if not given", low=0, high=1e6)

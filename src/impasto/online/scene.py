@@ -11,6 +11,7 @@ from threading import Event as StopSignal
 
 import numpy as np
 
+from impasto.errors import OptionError
 from impasto.events import Done, Event, Preview
 from impasto.image import fit, keep_luminance, luminance, match_histogram, match_linear, read, resize, resize_picture
 from impasto.image import linear_to_srgb as encode
@@ -143,6 +144,8 @@ def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: O
         quick = FastOptions(blend=options.blend, style_scale=options.style_scale)
         *_, done = paint(photo, styles, quick, stop=StopSignal())
         start = done.picture.pixels if isinstance(done, Done) else pixels
+    elif not options.init.strip():
+        raise OptionError("--init is empty; give content, noise, fast, or an image file")
     else:
         start = resize(read(Path(options.init)).pixels, photo.size)
     return _grey(start) if options.keep_color == "luminance" else start
