@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 from threading import Event as StopSignal
 from typing import Any
 
@@ -12,7 +14,7 @@ from impasto.events import Done, Event
 from impasto.fast.ghiasi import FastOptions
 from impasto.fast.style_code import SUFFIX, StyleCode
 from impasto.image import read
-from impasto.methods import Style, run
+from impasto.methods import Style, method_of, run
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
 
@@ -38,7 +40,8 @@ def stylize(
         stop: set it from another thread to end early with the best picture so far.
 
     Returns:
-        The painted picture, at the size the options ask for; alpha and EXIF are the photo's.
+        The painted picture, at the size the options ask for; alpha and EXIF are the photo's, and `settings` say how it
+        was painted, so that `impasto stylize --settings` can repeat it.
 
     Raises:
         PictureError: when a picture cannot be read.
@@ -54,12 +57,37 @@ def stylize(
     """
     many: Sequence[Any] = styles if isinstance(styles, list | tuple) else [styles]
     opened = [open_style(style) for style in many]
-    for event in run(read(content), opened, options or FastOptions(), stop=stop):
+    chosen = options or FastOptions()
+    for event in run(read(content), opened, chosen, stop=stop):
         if on_event:
             on_event(event)
         if isinstance(event, Done):
-            return event.picture
+            told = settings_of(chosen, _name(content), [_name(style) for style in many])
+            return replace(event.picture, settings=told)
     raise ImpastoError("the method ended without a picture")
+
+
+def settings_of(options: StylizeOptions, content: str, styles: Sequence[str]) -> dict[str, Any]:
+    """What a result carries, so that it can be painted again.
+
+    Args:
+        options: the method is the one whose options these are.
+        content: the photo's path as it was given, "" when it came from memory.
+        styles: likewise for each painting.
+    """
+    return {
+        "impasto": version("impasto"),
+        "method": method_of(options).name,
+        "content": content,
+        "styles": list(styles),
+        "options": options.to_dict(),
+    }
+
+
+def _name(source: Source | StyleCode) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fsdecode(source)
+    return str(source.path) if isinstance(source, Picture) and source.path else ""
 
 
 def open_style(source: Source | StyleCode) -> Style:

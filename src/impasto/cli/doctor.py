@@ -25,7 +25,7 @@ def register(app: typer.Typer, name: str, text: str) -> None:
 
 
 def doctor(json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
-    """Prints what a helper would ask for first."""
+    """Prints what somebody asked for help would want to know first."""
     report = {
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()} ({sys.executable})",
         "cores": os.cpu_count(),

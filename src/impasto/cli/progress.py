@@ -77,9 +77,20 @@ def trace(path: Path | None) -> Iterator[Subscriber]:
         yield lambda event: None
         return
     file: TextIO | None = None
+    broken = False
     with ExitStack() as open_files:
 
         def write_line(event: Event) -> None:
+            nonlocal file, broken
+            if broken:
+                return
+            try:
+                keep(event)
+            except (PictureError, OSError) as error:
+                broken = True
+                _complain("the trace", error)
+
+        def keep(event: Event) -> None:
             nonlocal file
             if file is None and isinstance(event, Progress | Done):
                 file = open_files.enter_context(_opened(path))
@@ -100,10 +111,20 @@ def _opened(path: Path) -> TextIO:
 
 
 def previews(path: Path) -> Subscriber:
-    """Keeps the newest preview in a file."""
+    """Keeps the newest preview in a file. One that cannot be written is no reason to lose the picture."""
+    broken = False
 
     def keep(event: Event) -> None:
-        if isinstance(event, Preview):
-            write(event.picture, path, overwrite=True)
+        nonlocal broken
+        if isinstance(event, Preview) and not broken:
+            try:
+                write(event.picture, path, overwrite=True)
+            except (PictureError, OSError) as error:
+                broken = True
+                _complain("previews", error)
 
     return keep
+
+
+def _complain(what: str, error: Exception) -> None:
+    sys.stderr.write(f"impasto: {what} stopped, painting goes on: {error}\n")

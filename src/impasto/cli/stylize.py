@@ -6,10 +6,9 @@ import inspect
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from io import BytesIO
 from pathlib import Path
 from threading import Event as StopSignal
@@ -18,10 +17,10 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from impasto.api import open_style
+from impasto.api import open_style, settings_of
 from impasto.cli import flags, progress
 from impasto.errors import OptionError, PictureError
-from impasto.events import Done, Progress
+from impasto.events import Done, Progress, Started
 from impasto.image import check_target, read, write
 from impasto.methods import METHODS, get_method, run
 from impasto.options import StylizeOptions
@@ -29,9 +28,11 @@ from impasto.options import StylizeOptions
 STREAM = "-"
 DEFAULT_METHOD = "fast"
 
-Content = Annotated[str | None, typer.Argument(help="the photo; - reads standard input", show_default=False)]
+Content = Annotated[
+    str | None, typer.Argument(metavar="CONTENT", help="the photo; - reads standard input", show_default=False)
+]
 Styles = Annotated[
-    list[str] | None, typer.Argument(metavar="STYLE...", help="paintings, or .style files", show_default=False)
+    list[str] | None, typer.Argument(metavar="STYLE", help="paintings, or .style files", show_default=False)
 ]
 Output = Annotated[
     str | None,
@@ -77,13 +78,7 @@ class Order:
 
     def settings(self) -> dict[str, Any]:
         """What a result carries, so that it can be painted again."""
-        return {
-            "impasto": version("impasto"),
-            "method": self.method,
-            "content": self.content,
-            "styles": list(self.styles),
-            "options": self.options.to_dict(),
-        }
+        return settings_of(self.options, self.content, self.styles)
 
 
 def register(app: typer.Typer, name: str, text: str) -> None:
@@ -107,7 +102,7 @@ def _stylize(fixed: dict[str, Any], given: dict[str, Any]) -> None:
     order = _order(fixed, given)
     output = _output(fixed["output"], order)
     _check_outputs(order, output, fixed)
-    done = _paint(order, output, trace=fixed["trace"], quiet=fixed["json"])
+    done = _paint(order, output, trace=fixed["trace"], quiet=fixed["json"], overwrite=fixed["overwrite"])
     _deliver(order, output, done, overwrite=fixed["overwrite"])
     _report(order, output, done, as_json=fixed["json"])
     if done.stopped:
@@ -118,8 +113,9 @@ def _order(fixed: dict[str, Any], given: dict[str, Any]) -> Order:
     earlier = _earlier(fixed["settings"]) if fixed["settings"] else {}
     content = fixed["content"] or earlier.get("content")
     styles = tuple(fixed["styles"] or earlier.get("styles", ()))
-    if not content or not styles:
-        raise OptionError("give a photo and a painting: impasto stylize PHOTO PAINTING")
+    if not content or not all(styles or [""]):
+        missing = " (the earlier run did not read them from files)" if earlier else ""
+        raise OptionError(f"give a photo and a painting: impasto stylize PHOTO PAINTING{missing}")
     if [content, *styles].count(STREAM) > 1:
         raise OptionError("standard input can be read only once; give - for one picture")
     method = get_method(str(fixed["method"] or earlier.get("method") or DEFAULT_METHOD))
@@ -137,7 +133,15 @@ def _earlier(path: Path) -> dict[str, Any]:
     words = [told["method"], told["content"], *(styles if isinstance(styles, list) else [None])]
     if not all(isinstance(word, str) for word in words) or not isinstance(told["options"], dict):
         raise PictureError(f"the settings in {path} are damaged; give another file")
-    return told
+    return {**told, "content": _found(told["content"], path), "styles": [_found(style, path) for style in styles]}
+
+
+def _found(word: str, settings: Path) -> str:
+    """A picture named in settings: where it was, else beside the file that names it; "" when it was never a file."""
+    beside = settings.parent / word
+    if word in ("", STREAM):
+        return ""
+    return str(beside) if not Path(word).exists() and beside.exists() else word
 
 
 def _output(asked: str | None, order: Order) -> str:
@@ -165,8 +169,17 @@ def _check_outputs(order: Order, output: str, fixed: dict[str, Any]) -> None:
         check_target(_preview(output), overwrite=overwrite)
     if trace is not None:
         progress.check_trace(trace, overwrite=overwrite)
-        if trace.resolve() == Path(output).resolve():
-            raise OptionError(f"--trace and -o both name {trace}; give two names")
+    _check_apart(order, output, [p for p in (trace, _preview(output) if previews else None) if p])
+
+
+def _check_apart(order: Order, output: str, beside: Sequence[Path]) -> None:
+    """Trace and preview may replace an older trace or preview, but not the result or what it is made from."""
+    words = (output, order.content, *order.styles, str(getattr(order.options, "init", STREAM)))
+    taken = {Path(word).resolve() for word in words if word != STREAM}
+    for path in beside:
+        if path.resolve() in taken:
+            raise OptionError(f"{path} would be written over; give --trace and the result names of their own")
+        taken.add(path.resolve())
 
 
 def _preview(output: str) -> Path:
@@ -174,13 +187,15 @@ def _preview(output: str) -> Path:
     return path.with_name(f"{path.stem}-preview.png")
 
 
-def _paint(order: Order, output: str, *, trace: Path | None, quiet: bool) -> Done:
+def _paint(order: Order, output: str, *, trace: Path | None, quiet: bool, overwrite: bool) -> Done:
     content = read(_source(order.content))
     styles = [open_style(_source(word)) for word in order.styles]
     done, steps = None, 0
     with _interruptible() as stop, progress.trace(trace) as keep_trace, progress.bar(quiet=quiet) as show:
         keep_preview = progress.previews(_preview(output))
         for event in run(content, styles, order.options, stop=stop):
+            if isinstance(event, Started) and output != STREAM:  # some formats have a largest size
+                check_target(output, overwrite=overwrite, size=event.size)
             for subscriber in (show, keep_trace, keep_preview):
                 subscriber(event)
             steps += isinstance(event, Progress)

@@ -24,8 +24,8 @@ _KERNEL = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6),
            (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))  # fmt: skip
 _OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 
-BAND_FLOATS = 1 << 22
-"""Floats of one band's transformed input: 16 MB, which two such bands and the kernel leave in a third-level cache."""
+BAND_FLOATS = 1 << 20
+"""Floats of one band's transformed input: 4 MB, which two such bands and the kernel leave in a third-level cache."""
 
 LEAST_CHANNELS = 128
 """Below this the transforms cost more than the products save."""

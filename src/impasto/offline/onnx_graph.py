@@ -32,7 +32,7 @@ class OnnxGraph:
         try:
             import onnx
         except ImportError:
-            raise MissingExtraError("writing ONNX files", "dev") from None
+            raise MissingExtraError("writing ONNX files", "torch") from None
         self._onnx = onnx
         self._name = name
         self._nodes: list[Any] = []

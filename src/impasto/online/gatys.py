@@ -21,6 +21,7 @@ from impasto.options import check_blend, option
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from impasto.encoders.encoder import Encoder
     from impasto.losses import Loss
     from impasto.online.scene import Scene, Size
     from impasto.online.sight import Sight
@@ -44,7 +45,14 @@ class GatysOptions(OnlineOptions):
     tv: float | None = option(None, "weight of total variation; the preset's if not given", low=0, high=1e6)
 
 
-def paint(content: Picture, styles: Sequence[Picture], options: GatysOptions, *, stop: StopSignal) -> Iterator[Event]:
+def paint(
+    content: Picture,
+    styles: Sequence[Picture],
+    options: GatysOptions,
+    *,
+    stop: StopSignal,
+    encoder: Encoder | None = None,
+) -> Iterator[Event]:
     """Paints `content` after `styles`.
 
     Args:
@@ -52,6 +60,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: GatysOptions, *,
         styles: one painting or more, of any size.
         options: see `GatysOptions`.
         stop: set to end with the best picture so far.
+        encoder: any encoder, such as a `ModuleEncoder` around a network of one's own, in place of `options.encoder`.
 
     Yields:
         Started, Progress, Preview, Notice, and Done with the picture.
@@ -65,7 +74,9 @@ def paint(content: Picture, styles: Sequence[Picture], options: GatysOptions, *,
     from impasto.online.sight import open_eyes
 
     shares = check_blend(options.blend, len(styles))
-    sight = open_eyes(options, options.style_layers, options.content_layers, faithful=options.preset == "paper")
+    sight = open_eyes(
+        options, options.style_layers, options.content_layers, faithful=options.preset == "paper", encoder=encoder
+    )
     stages = plan(result_size(content, options), options, sight)
     scene = prepare(content, styles, options)
     yield Started("gatys", scene.content.size, stages.steps)
@@ -94,7 +105,7 @@ def objective(scene: Scene, size: Size, shares: Sequence[float], sight: Sight, o
         beta * weight * GramLoss(layer, gram, relative=best)
         for (layer, gram), weight in zip(grams.items(), _layer_weights(grams, best), strict=True)
     ]
-    smooth = options.tv if options.tv is not None else BEST_SMOOTH if best else 0.0
+    smooth = options.tv if options.tv is not None else beta * BEST_SMOOTH if best else 0.0
     return Sum([*terms, smooth * TotalVariation()] if smooth else terms)
 
 

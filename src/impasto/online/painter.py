@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from impasto.encoders.encoder import Encoder
+from impasto.errors import ImpastoError, LimitError
 from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Loss, sum_of
@@ -79,10 +80,13 @@ def plan(size: Size, options: OnlineOptions, sight: Sight) -> Plan:
     """The plan for a result of (width, height), with no scale too small for the layers that look at it.
 
     Raises:
-        LimitError: when the result itself is too large for this machine's memory.
+        LimitError: when the result is too large for this machine's memory, or too small for the layers.
     """
     check_memory(size, bytes_per_pixel(sight, options.optimizer))
     least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
+    if min(size) < least:
+        fits = math.ceil(max(size) * least / min(size))
+        raise LimitError(f"{size[0]}x{size[1]} is too small for {sight.encoder.name}'s layers; mend: --size {fits}")
     return Plan(
         ladder(size, options.steps, options.scales, least=least),
         optimizer=options.optimizer,
@@ -198,7 +202,13 @@ def paint_pixels(
     terms: Mapping[str, float] = {}
     for scale in plan.scales:
         evaluation = Evaluation(sight.encoder, loss_at(scale.size))
-        optimiser = _begin(plan, sight.tensor(resize(pixels, scale.size)), evaluation)
+        try:
+            optimiser = _begin(plan, sight.tensor(resize(pixels, scale.size)), evaluation)
+        except ImpastoError as error:
+            if not done:
+                raise
+            yield Notice(f"{error}; kept what was painted before {scale.size[0]}x{scale.size[1]}", "warning")
+            break
         terms, made = evaluation.terms or terms, 0
         while made < scale.steps and not stop.is_set() and not optimiser.stalled:
             optimiser.step()
@@ -230,7 +240,7 @@ def _remarks(optimiser: Lbfgs | Adam, scale: Scale) -> Iterator[Notice]:
         count = f"{optimiser.recovered} step{'s' if optimiser.recovered > 1 else ''}"
         yield Notice(f"{count} at {scale.size[0]}x{scale.size[1]} gave no finite loss and were taken back", "warning")
     if optimiser.stalled:
-        yield Notice(f"nothing left to improve at {scale.size[0]}x{scale.size[1]}; went on")
+        yield Notice(f"nothing left to improve at {scale.size[0]}x{scale.size[1]}")
 
 
 def to_pixels(image: Tensor) -> Pixels:

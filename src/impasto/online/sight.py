@@ -46,7 +46,12 @@ class Sight:
 
 
 def open_eyes(
-    options: OnlineOptions, style: Sequence[str] = (), content: Sequence[str] = (), *, faithful: bool = False
+    options: OnlineOptions,
+    style: Sequence[str] = (),
+    content: Sequence[str] = (),
+    *,
+    faithful: bool = False,
+    encoder: Encoder | None = None,
 ) -> Sight:
     """Loads the encoder that the options name, as fast as this machine can run it.
 
@@ -57,17 +62,24 @@ def open_eyes(
         faithful: the network exactly as it was trained. Otherwise its first layer sees the border pixels repeated
             instead of black, which keeps dark frames out of the picture, and it pools by averages, which keeps faces.
 
+        encoder: one of the caller's own instead of the one that the options name; both kinds of layers must be given.
+
     Raises:
         OptionError: on an unknown encoder, layer or device.
     """
-    spec = get_spec(options.encoder)
-    has_choice = bool(spec.poolings)
-    encoder = load_encoder(
-        spec.name,
-        pooling=options.pooling or ("average" if has_choice and not faithful else None),
-        padding="zeros" if faithful or not has_choice else "replicate",
-    )
-    taps = tuple(style) or spec.style, tuple(content) or spec.content
+    if encoder is not None:
+        taps = tuple(style), tuple(content)
+        if not all(taps):
+            raise OptionError(f"say which style_layers and content_layers of {encoder.name} to use")
+    else:
+        spec = get_spec(options.encoder)
+        has_choice = bool(spec.poolings)
+        encoder = load_encoder(
+            spec.name,
+            pooling=options.pooling or ("average" if has_choice and not faithful else None),
+            padding="zeros" if faithful or not has_choice else "replicate",
+        )
+        taps = tuple(style) or spec.style, tuple(content) or spec.content
     for tap in (*taps[0], *taps[1]):
         encoder.layer(tap)
     device = pick_device(options.device)
