@@ -109,7 +109,7 @@ def test_events_of_the_fast_method(photo: Pixels, painting: Pixels) -> None:
     made = impasto.stylize(photo, painting, on_event=events.append)
     assert [type(e) for e in events] == [Started, Done]
     assert events[0] == Started("fast", (40, 32))
-    assert events[1].picture is made
+    assert events[1].picture.pixels is made.pixels
     assert events[1].seconds > 0
     assert not events[1].stopped
 

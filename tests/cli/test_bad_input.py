@@ -186,7 +186,7 @@ BAD_WORDS = {
     "trace without a folder": (["--trace", "missing/t.jsonl"], "--trace"),
     "trace into a folder": (["--trace", "."], "--trace"),
     "trace over the photo": (["--trace", "photo.jpg"], "exists already"),
-    "trace over the result": (["--trace", "photo-painting.png"], "two names"),
+    "trace over the result": (["--trace", "photo-painting.png"], "names of their own"),
     "trace of a bad run": ([*GATYS, "--style-layers", "x", "--trace", "t.jsonl"], "x"),
     "pooling of an encoder without": ([*GATYS, "--pooling", "average"], "pooling"),
 }
