@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from threading import Event as StopSignal
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ import torch
 from torch import Tensor
 
 from impasto.encoders import load_encoder
+from impasto.encoders.adaptor import ModuleEncoder
 from impasto.errors import OptionError
 from impasto.events import Done, Notice, Progress
 from impasto.losses import GramLoss
 from impasto.methods import METHODS, run
 from impasto.online.gatys import GatysOptions
+from impasto.online.gatys import paint as gatys_paint
 from impasto.picture import Picture, Pixels
 from methods_base import BLUE, apart, events, noise, paint, painting, photo
 
@@ -234,3 +237,19 @@ class TestPrecision:
         assert half.dtype == np.float32
         assert not np.array_equal(exact, half)
         assert apart(exact, half) < 0.5 * apart(exact, content.pixels)
+
+
+def test_paints_with_a_network_of_the_callers_own() -> None:
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 16, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(16, 128, 3, padding=1), torch.nn.ReLU()
+    )
+    encoder = ModuleEncoder(net, {"low": "1", "high": "3"}, mean=(0.5, 0.5, 0.5))
+    options = GatysOptions(size=48, steps=12, style_layers=("low", "high"), content_layers=("high",))
+    *told, done = gatys_paint(photo(), [painting()], options, stop=StopSignal(), encoder=encoder)
+    losses = [e.losses["total"] for e in told if isinstance(e, Progress)]
+    assert isinstance(done, Done)
+    assert losses[-1] < 0.5 * losses[0]
+    assert isinstance(net[2], torch.nn.Conv2d)
+    with pytest.raises(OptionError, match="style_layers"):
+        list(gatys_paint(photo(), [painting()], GatysOptions(size=48), stop=StopSignal(), encoder=encoder))

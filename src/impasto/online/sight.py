@@ -67,6 +67,7 @@ def open_eyes(
     Raises:
         OptionError: on an unknown encoder, layer or device.
     """
+    own = encoder is not None
     if encoder is not None:
         taps = tuple(style), tuple(content)
         if not all(taps):
@@ -85,7 +86,8 @@ def open_eyes(
     device = pick_device(options.device)
     dtype = pick_dtype(options.precision, device)
     encoder = encoder.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    accelerate(encoder)
+    if not own:  # a caller's network stays as it is
+        accelerate(encoder)
     return Sight(encoder, *taps, device)
 
 
