@@ -62,7 +62,7 @@ def by_hand(image: Tensor, coded: dict[str, Tensor], pooling: str) -> dict[str, 
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_every_tap_equals_an_independent_computation(coded: dict[str, Tensor], pooling: str) -> None:
     encoder = load_encoder("vgg19", pooling=pooling)  # type: ignore[arg-type]
-    image = photo("cat.jpg", 50, 37)
+    image = photo("chelsea.jpg", 50, 37)
     expected = by_hand(image, coded, pooling)
     found = encoder(image, encoder.layers)
     assert list(found) == list(expected)
@@ -144,7 +144,7 @@ def test_batch_is_a_loop(vgg19: Vgg) -> None:
 
 
 def test_bf16_and_channels_last_are_close_to_fp32(vgg19: Vgg) -> None:
-    image = photo("cat.jpg", 48, 48)
+    image = photo("chelsea.jpg", 48, 48)
     taps = ENCODERS["vgg19"].style
     half = load_encoder("vgg19").to(torch.bfloat16).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found = half(image, taps)
@@ -159,7 +159,7 @@ def test_vgg16_is_the_johnson_loss_network(has_vgg16: None) -> None:
     encoder = load_encoder("vgg16", pooling="average")
     first = encoder.state_dict()["stages.conv1_1.weight"][:3, 0, 0, 0]
     torch.testing.assert_close(first, torch.tensor([0.42947057, 0.11727387, 0.03401296]), rtol=1e-3, atol=1e-4)
-    maps = encoder(photo("cat.jpg", 128, 128), ENCODERS["vgg16"].style, normalised=True)
+    maps = encoder(photo("chelsea.jpg", 128, 128), ENCODERS["vgg16"].style, normalised=True)
     assert all(0.4 < m.mean() < 2.5 for m in maps.values())
 
 
