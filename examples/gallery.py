@@ -15,7 +15,7 @@ from impasto.picture import Picture, Pixels
 
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parent / "docs"
-PAIRS = (("raccoon", "starry-hills"), ("astronaut", "guitar-facets"), ("rocket", "woodcut-wave"))
+PAIRS = (("raccoon", "starry-hills"), ("astronaut", "guitar-facets"))
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 HEIGHT, GAP = 300, 6
 
