@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--style", type=Path, default=HERE / "styles" / "dusk-ribbons.jpg")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--steps", type=int, default=300, help="pastiche's steps")
-    parser.add_argument("--ours", type=int, default=150, help="our steps, at all scales together")
+    parser.add_argument("--ours", type=int, default=300, help="our steps, at all scales together")
     parser.add_argument("--out", type=Path, default=None, help="keep pictures and traces here")
     chosen = parser.parse_args()
     out = chosen.out or Path(tempfile.mkdtemp(prefix="impasto-bench-"))
