@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,39 @@ def test_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(machine, "_CGROUP", tmp_path)
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _pid: {0, 1, 2, 3}, raising=False)
     assert machine.physical_cores() == 2
+
+
+@pytest.mark.skipif(machine._glibc() is None, reason="the allocator of this system cannot be told")
+def test_kept_memory_is_taken_again_without_asking_the_system() -> None:
+    """In a process of its own: what this one's allocator was told before would blur it."""
+    script = """
+import resource, numpy as np
+from impasto.machine import kept_memory
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        np.ones(6_000_000)  # 48 MB: more than glibc ever keeps by itself
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+usual = pages()
+with kept_memory():
+    pages()
+    kept = pages()
+print(usual, kept, pages())
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    usual, kept, after = map(int, done.stdout.split())
+    assert kept < usual / 10 < after
+
+
+def test_who_chose_an_allocator_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    monkeypatch.setattr(machine, "_glibc", lambda: pytest.fail("the allocator was asked for"))
+    with machine.kept_memory():
+        pass
+
+
+def test_memory_is_kept_only_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_glibc", lambda: None)
+    with machine.kept_memory():
+        pass

@@ -55,7 +55,7 @@ def test_equals_conv2d_and_its_gradient(
     if relu:  # at 0 itself, ReLU may fall on either side
         upstream[conv(x).abs() < 1e-4] = 0
     results = []
-    with mock.patch.object(winograd, "BAND_FLOATS", band):  # tiles in many bands, in a few, in one
+    with mock.patch.object(winograd, "BAND_TILES", band):  # tiles in many bands, in a few, in one
         for run in (lambda x: WinogradConv(conv)(x, relu=relu), lambda x: conv(x).relu() if relu else conv(x)):
             leaf = x.detach().requires_grad_()
             y = run(leaf)

@@ -96,3 +96,19 @@ def test_bf16_is_summed_in_float32() -> None:
 
 def test_distance() -> None:
     assert gram_distance(torch.zeros(1, 2, 2), torch.tensor([[[1.0, 2], [3, 4]]])).item() == (1 + 4 + 9 + 16) / 4
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_gradients_of_the_matrix_are_right_whatever_follows(order: torch.memory_format) -> None:
+    """Its own backward pass, under upstream gradients that are not symmetric, and once more through itself."""
+    features = random(2, 4, 3, 5).double().contiguous(memory_format=order).requires_grad_()
+    assert torch.autograd.gradcheck(gram_matrix, (features,))
+    assert torch.autograd.gradgradcheck(gram_matrix, (features,))
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_gradient_keeps_the_memory_order_of_an_encoder(order: torch.memory_format) -> None:
+    features = random(1, 8, 3, 5).contiguous(memory_format=order).requires_grad_()
+    gram_matrix(features).sum().backward()
+    assert features.grad is not None
+    assert torch.allclose(features.grad, 2 * features.sum(1, keepdim=True).expand_as(features) / 15, atol=1e-5)

@@ -61,7 +61,7 @@ def test_tensor_of_a_picture() -> None:
     tensor = open_eyes(OnlineOptions(device="cpu")).tensor(pixels)
     assert tensor.shape == (1, 3, 4, 5)
     assert tensor.dtype == torch.float32
-    assert tensor.is_contiguous(memory_format=torch.channels_last)
+    assert tensor.is_contiguous()
     assert np.array_equal(tensor[0].permute(1, 2, 0).numpy(), pixels)
     tensor.zero_()
     assert pixels.any()  # a copy

@@ -24,18 +24,18 @@ _KERNEL = ((1 / 4, 0, 0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6),
            (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0, 0, 1))  # fmt: skip
 _OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
 
-BAND_FLOATS = 1 << 20
-"""Floats of one band's transformed input: 4 MB, which two such bands and the kernel leave in a third-level cache."""
+BAND_TILES = 192
+"""Tiles of one band: fewer read the kernel too often, more leave the cache."""
 
 LEAST_CHANNELS = 128
 """Below this the transforms cost more than the products save."""
 
 
 def transform_kernel(weight: Tensor) -> Tensor:
-    """(O, C, 3, 3) to the (36, C, O) matrices that tiles are multiplied by."""
+    """(O, C, 3, 3) to the (36, C, O) matrices that tiles are multiplied by, column of the tile by column."""
     o, c = weight.shape[:2]
     g = torch.tensor(_KERNEL, dtype=weight.dtype)
-    return (torch.kron(g, g) @ weight.permute(2, 3, 1, 0).reshape(9, c * o)).view(36, c, o)
+    return (torch.kron(g, g) @ weight.permute(3, 2, 1, 0).reshape(9, c * o)).view(36, c, o)
 
 
 def convolve(
@@ -79,25 +79,31 @@ def _convolve_one(padded: Tensor, kernel: Tensor, bias: Tensor | None, relu: boo
     """(H + 2, W + 2, C) into (H, W, O), a band of tile rows at a time."""
     c, o = kernel.shape[1:]
     down, across = (padded.shape[0] - 2) // 4, (padded.shape[1] - 2) // 4
-    inputs, outputs = (torch.kron(t, t) for t in (torch.tensor(m, dtype=out.dtype) for m in (_INPUT, _OUTPUT)))
     s = padded.stride()
-    rows = max(1, min(down, BAND_FLOATS // (36 * across * max(c, o))))
-    space = [out.new_empty(n * rows * across) for n in (36 * c, 36 * c, 36 * o, 16 * o)]
+    rows = max(1, min(down, round(BAND_TILES / across)))
+    space = [out.new_empty(n * rows * across) for n in (36 * c, 36 * c, 36 * o, 24 * o, 16 * o)]
     for top in range(0, down, rows):
         k = min(rows, down - top)
+        n = k * across
         tiles = torch.as_strided(padded, (6, 6, k, across, c), (s[0], s[1], 4 * s[0], 4 * s[1], 1), 4 * top * s[0])
-        cut, bent, product, result = (
-            m[: m.numel() // rows * k].view(n, -1) for m, n in zip(space, (36, 36, 36, 16), strict=True)
-        )
+        cut, bent, product, half, result = (m[: m.numel() // rows * k] for m in space)
         cut.view(6, 6, k, across, c).copy_(tiles)
-        torch.mm(inputs, cut, out=bent)
-        torch.bmm(bent.view(36, k * across, c), kernel, out=product.view(36, k * across, o))
-        torch.mm(outputs, product, out=result)
+        _transform(_INPUT, cut.view(6, 6, n * c), bent.view(6, 6, n * c))
+        _transform(_INPUT, bent.view(6, 6, n * c).transpose(0, 1), cut.view(6, 6, n * c))
+        torch.bmm(cut.view(36, n, c), kernel, out=product.view(36, n, o))
+        _transform(_OUTPUT, product.view(6, 6, n * o), half.view(6, 4, n * o))
+        _transform(_OUTPUT, half.view(6, 4, n * o).transpose(0, 1), result.view(4, 4, n * o))
         if bias is not None:
             result.view(-1, o).add_(bias)
         if relu:
             result.clamp_(min=0)
         _place(result.view(4, 4, k, across, o), out[4 * top :])
+
+
+def _transform(matrix: tuple[tuple[int, ...], ...], tiles: Tensor, out: Tensor) -> None:
+    """One side of tiles (A, 6, N) into (A, M, N)."""
+    square = torch.tensor(matrix, dtype=tiles.dtype)
+    torch.bmm(square.expand(len(tiles), *square.shape), tiles, out=out)
 
 
 def _place(band: Tensor, out: Tensor) -> None:

@@ -134,4 +134,4 @@ class Lbfgs:
             self._filter = (COARSE + torch.hypot(down, across)) ** -FALL
             self._filter /= self._filter.mean()
         smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(pixels) * self._filter, s=pixels.shape[-2:])
-        return smooth.contiguous(memory_format=torch.channels_last) if smooth.ndim == 4 else smooth
+        return smooth

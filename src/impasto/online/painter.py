@@ -21,7 +21,7 @@ from impasto.errors import ImpastoError, LimitError
 from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Loss, sum_of
-from impasto.machine import check_memory
+from impasto.machine import check_memory, kept_memory
 from impasto.online.adam import Adam
 from impasto.online.lbfgs import HISTORY, Lbfgs
 from impasto.online.options import OnlineOptions, Optimizer
@@ -148,7 +148,7 @@ class Evaluation:
         total = sum_of(terms)
         (gradient,) = torch.autograd.grad(total, pixels)
         self.terms = {**{name: float(term.detach()) for name, term in terms.items()}, "total": float(total.detach())}
-        return self.terms["total"], gradient
+        return self.terms["total"], gradient.contiguous()
 
 
 class Clock:
@@ -198,6 +198,18 @@ def paint_pixels(
     Yields:
         Progress after each step, Preview as asked, Notice on recoveries, and Done.
     """
+    with kept_memory():
+        yield from _coarse_to_fine(content, start, plan, sight, loss_at, stop)
+
+
+def _coarse_to_fine(
+    content: Picture,
+    start: Pixels,
+    plan: Plan,
+    sight: Sight,
+    loss_at: Callable[[Size], Loss],
+    stop: StopSignal,
+) -> Iterator[Event]:
     clock, pixels, done = Clock(plan), start, 0
     terms: Mapping[str, float] = {}
     for scale in plan.scales:

@@ -34,9 +34,8 @@ class Sight:
     device: torch.device
 
     def tensor(self, pixels: Pixels) -> Tensor:
-        """(H, W, 3) to (1, 3, H, W), float32, channels_last, on the device."""
-        tensor = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]
-        return tensor.to(self.device).contiguous(memory_format=torch.channels_last)
+        """(H, W, 3) to (1, 3, H, W), float32, on the device."""
+        return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None].to(self.device)
 
     @torch.no_grad()
     def look(self, pixels: Pixels, taps: Sequence[str]) -> dict[str, Tensor]:
