@@ -55,19 +55,18 @@ def convolve(
     """
     b, _, h, w = x.shape
     out = torch.empty(b, kernel.shape[2], h, w, dtype=x.dtype, memory_format=torch.channels_last)
-    for i in range(b):
-        padded = _pad(x[i].permute(1, 2, 0), None if alive is None else alive[i].permute(1, 2, 0))
-        _convolve_one(padded, kernel, bias, relu, out[i].permute(1, 2, 0))
+    padded = _pad(x.permute(0, 2, 3, 1), None if alive is None else alive.permute(0, 2, 3, 1))
+    _convolve_padded(padded, kernel, bias, relu, out.permute(0, 2, 3, 1))
     return out
 
 
 def _pad(x: Tensor, alive: Tensor | None) -> Tensor:
-    """(H, W, C) with a border of one, and what fills up the last tiles, of zeros."""
-    h, w, c = x.shape
-    padded = x.new_empty(4 * -(-h // 4) + 2, 4 * -(-w // 4) + 2, c)
-    for edge in (padded[:1], padded[h + 1 :], padded[:, :1], padded[:, w + 1 :]):
+    """(B, H, W, C) with a border of one, and what fills up the last tiles, of zeros."""
+    b, h, w, c = x.shape
+    padded = x.new_empty(b, 4 * -(-h // 4) + 2, 4 * -(-w // 4) + 2, c)
+    for edge in (padded[:, :1], padded[:, h + 1 :], padded[:, :, :1], padded[:, :, w + 1 :]):
         edge.zero_()
-    inside = padded[1 : h + 1, 1 : w + 1]
+    inside = padded[:, 1 : h + 1, 1 : w + 1]
     if alive is None:
         inside.copy_(x)
     else:
@@ -75,19 +74,21 @@ def _pad(x: Tensor, alive: Tensor | None) -> Tensor:
     return padded
 
 
-def _convolve_one(padded: Tensor, kernel: Tensor, bias: Tensor | None, relu: bool, out: Tensor) -> None:
-    """(H + 2, W + 2, C) into (H, W, O), a band of tile rows at a time."""
+def _convolve_padded(padded: Tensor, kernel: Tensor, bias: Tensor | None, relu: bool, out: Tensor) -> None:
+    """(B, H + 2, W + 2, C) into (B, H, W, O), a band of tile rows of all pictures at a time."""
     c, o = kernel.shape[1:]
-    down, across = (padded.shape[0] - 2) // 4, (padded.shape[1] - 2) // 4
-    s = padded.stride()
-    rows = max(1, min(down, round(BAND_TILES / across)))
-    space = [out.new_empty(n * rows * across) for n in (36 * c, 36 * c, 36 * o, 24 * o, 16 * o)]
+    b, down, across = padded.shape[0], (padded.shape[1] - 2) // 4, (padded.shape[2] - 2) // 4
+    batch, row, column, _ = padded.stride()
+    rows = max(1, min(down, round(BAND_TILES / (b * across))))
+    space = [out.new_empty(n * b * rows * across) for n in (36 * c, 36 * c, 36 * o, 24 * o, 16 * o)]
     for top in range(0, down, rows):
         k = min(rows, down - top)
-        n = k * across
-        tiles = torch.as_strided(padded, (6, 6, k, across, c), (s[0], s[1], 4 * s[0], 4 * s[1], 1), 4 * top * s[0])
+        n = b * k * across
+        tiles = torch.as_strided(
+            padded, (6, 6, b, k, across, c), (row, column, batch, 4 * row, 4 * column, 1), 4 * top * row
+        )
         cut, bent, product, half, result = (m[: m.numel() // rows * k] for m in space)
-        cut.view(6, 6, k, across, c).copy_(tiles)
+        cut.view(6, 6, b, k, across, c).copy_(tiles)
         _transform(_INPUT, cut.view(6, 6, n * c), bent.view(6, 6, n * c))
         _transform(_INPUT, bent.view(6, 6, n * c).transpose(0, 1), cut.view(6, 6, n * c))
         torch.bmm(cut.view(36, n, c), kernel, out=product.view(36, n, o))
@@ -97,7 +98,7 @@ def _convolve_one(padded: Tensor, kernel: Tensor, bias: Tensor | None, relu: boo
             result.view(-1, o).add_(bias)
         if relu:
             result.clamp_(min=0)
-        _place(result.view(4, 4, k, across, o), out[4 * top :])
+        _place(result.view(4, 4, b, k, across, o), out[:, 4 * top :])
 
 
 def _transform(matrix: tuple[tuple[int, ...], ...], tiles: Tensor, out: Tensor) -> None:
@@ -107,13 +108,14 @@ def _transform(matrix: tuple[tuple[int, ...], ...], tiles: Tensor, out: Tensor) 
 
 
 def _place(band: Tensor, out: Tensor) -> None:
-    """(4, 4, rows, across, O) tiles into the first rows of (H, W, O), without what hangs over the edge."""
-    _, _, k, across, o = band.shape
-    h, w = min(4 * k, out.shape[0]), out.shape[1]
+    """(4, 4, B, rows, across, O) tiles into the first rows of (B, H, W, O), without what hangs over the edge."""
+    _, _, b, k, across, o = band.shape
+    h, w = min(4 * k, out.shape[1]), out.shape[2]
+    pixels = band.permute(2, 3, 0, 4, 1, 5)
     if (h, w) == (4 * k, 4 * across):
-        out[:h].view(k, 4, across, 4, o).copy_(band.permute(2, 0, 3, 1, 4))
+        out[:, :h].unflatten(1, (k, 4)).unflatten(3, (across, 4)).copy_(pixels)
     else:
-        out[:h].copy_(band.permute(2, 0, 3, 1, 4).reshape(4 * k, 4 * across, o)[:h, :w])
+        out[:, :h].copy_(pixels.reshape(b, 4 * k, 4 * across, o)[:, :h, :w])
 
 
 class _Winograd(torch.autograd.Function):
