@@ -26,7 +26,7 @@ def test_row_is_complete(name: str) -> None:
     assert spec.paper
     for pooling in spec.poolings or ("",):
         means = mean_activations(name, pooling)
-        assert tuple(means) == spec.layers
+        assert tuple(means) == (spec.layers if spec.measured else ())
         assert all(0 < value < 10_000 for value in means.values())
 
 

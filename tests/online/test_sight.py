@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.encoders import ENCODERS, load_encoder
+from impasto.encoders import ENCODERS, device, load_encoder
 from impasto.encoders.winograd import WinogradConv
 from impasto.errors import OptionError
-from impasto.online import sight
 from impasto.online.options import OnlineOptions
 from impasto.online.sight import open_eyes, pick_device, pick_dtype
 from methods_base import noise
@@ -85,7 +84,7 @@ def test_the_fastest_device_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("has", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch, has: bool, expected: torch.dtype) -> None:
-    monkeypatch.setattr(sight, "_cpu_has_bf16", lambda: has)
+    monkeypatch.setattr(device, "_cpu_has_bf16", lambda: has)
     assert pick_dtype("auto", CPU) == expected
     assert pick_dtype("fp32", CPU) == torch.float32
     assert pick_dtype("bf16", CPU) == torch.bfloat16

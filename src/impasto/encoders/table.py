@@ -13,6 +13,12 @@ VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 LITE0_REPEATS = (1, 2, 2, 3, 3, 4, 1)
 """Blocks in each of EfficientNet-Lite0's seven stages."""
 
+INCEPTION_LAYERS = (
+    *("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1", "Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
+    *("Mixed_5b", "Mixed_5c", "Mixed_5d", "Mixed_6a", "Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"),
+)
+"""Inception-v3's blocks as torchvision names them, as far as we have them."""
+
 
 def _vgg_layers(blocks: tuple[int, ...]) -> tuple[str, ...]:
     names: list[str] = []
@@ -38,6 +44,7 @@ class EncoderSpec:
         style: taps that a Gram loss reads when nothing else is said.
         content: likewise for the content loss.
         poolings: the poolings it can be built with, the faithful one first; empty when it has none to choose.
+        measured: whether its mean activations are known; without them its taps cannot be had `normalised`.
     """
 
     name: str
@@ -47,6 +54,7 @@ class EncoderSpec:
     style: tuple[str, ...]
     content: tuple[str, ...]
     poolings: tuple[str, ...] = ()
+    measured: bool = True
 
     @property
     def licence(self) -> str:
@@ -87,6 +95,15 @@ ENCODERS: dict[str, EncoderSpec] = {
             module="impasto.encoders.efficientnet",
             style=("stem", "block1_1", "block2_2", "block3_2", "block5_3"),  # strides 2 to 16, about VGG's
             content=("block3_2",),
+        ),
+        EncoderSpec(
+            name="inception-v3",
+            layers=INCEPTION_LAYERS,
+            weights="inception-v3",
+            module="impasto.encoders.inception",
+            style=("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e"),  # strides 2 to 16, about VGG's
+            content=("Mixed_5b",),
+            measured=False,  # needs the file; `python -m impasto.encoders.measure` does it once that is there
         ),
     )
 }

@@ -113,7 +113,7 @@ def _place(band: Tensor, out: Tensor) -> None:
     h, w = min(4 * k, out.shape[1]), out.shape[2]
     pixels = band.permute(2, 3, 0, 4, 1, 5)
     if (h, w) == (4 * k, 4 * across):
-        out[:, :h].unflatten(1, (k, 4)).unflatten(3, (across, 4)).copy_(pixels)
+        out[:, :h].view(b, k, 4, across, 4, o).copy_(pixels)
     else:
         out[:, :h].copy_(pixels.reshape(b, 4 * k, 4 * across, o)[:, :h, :w])
 

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from impasto.encoders import get_spec, load_encoder
+from impasto.encoders.device import pick_device, pick_dtype
 from impasto.encoders.encoder import Encoder
 from impasto.encoders.winograd import accelerate
 from impasto.errors import OptionError
-from impasto.online.options import OnlineOptions, Precision
-from impasto.options import Device
+from impasto.online.options import OnlineOptions
 from impasto.picture import Pixels
+
+__all__ = ["Sight", "open_eyes", "pick_device", "pick_dtype"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,40 +90,3 @@ def open_eyes(
     if not own:  # a caller's network stays as it is
         accelerate(encoder)
     return Sight(encoder, *taps, device)
-
-
-def pick_device(asked: Device) -> torch.device:
-    """The device that was asked for, or the fastest there is.
-
-    Raises:
-        OptionError: when this machine or this build of torch does not have it.
-    """
-    ready = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
-        return torch.device(next(name for name, there in ready.items() if there))
-    if not ready[asked]:
-        there = ", ".join(name for name, is_there in ready.items() if is_there)
-        raise OptionError(f"--device {asked} is not available here; available: {there}")
-    return torch.device(asked)
-
-
-def pick_dtype(asked: Precision, device: torch.device) -> torch.dtype:
-    """bfloat16 where arithmetic in it is fast, when nothing else is asked for.
-
-    A processor without bf16 instructions emulates them, many times slower than float32; there Winograd's filtering
-    does what it can instead.
-    """
-    if asked != "auto":
-        return torch.bfloat16 if asked == "bf16" else torch.float32
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = device.type == "cpu" and _cpu_has_bf16()
-    return torch.bfloat16 if fast else torch.float32
-
-
-def _cpu_has_bf16() -> bool:
-    from torch import cpu
-
-    probes = (getattr(cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return any(probe() for probe in probes if probe)

@@ -7,13 +7,22 @@ together on Gram losses, after which any painting is a style in one pass.
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from impasto.offline.networks.blocks import StyledConv, StyledResidual, pad_to_multiple, reflect_conv
+from impasto.errors import OptionError
+from impasto.offline.networks.blocks import (
+    ConditionalInstanceNorm,
+    NormedConv,
+    StyledConv,
+    StyledResidual,
+    check_size,
+    pad_to_multiple,
+    to_picture,
+)
+from impasto.offline.networks.trunks import TRUNKS, Trunk, TrunkName
 
 CODE = 100  # length of the style code: the bottleneck of P (section 2.2)
 RESIDUALS = 5  # table 2 of Dumoulin et al. 2017, which T follows
@@ -21,31 +30,18 @@ SMALLEST = 5  # the 9x9 kernels reflect four pixels
 BATCH_NORM_EPS = 1e-3  # TF-slim's, as published
 
 
-class Trunk(Protocol):
-    """A network whose last features a style can be read from."""
-
-    out_channels: int
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """RGB in [0, 1] (N, 3, H, W) -> features (N, out_channels, h, w)."""
-        ...
-
-
-class ContractConv(nn.Module):
+class ContractConv(NormedConv):
     """Reflect-padded convolution, batch norm and ReLU: the style has no say yet.
 
     Shapes: (N, inputs, H, W) -> (N, outputs, H / stride, W / stride).
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> None:
-        super().__init__()
-        self.conv = reflect_conv(inputs, outputs, kernel, stride=stride)
-        self.norm = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS, momentum=1e-3)
-        self.norm.weight.requires_grad_(False)  # shift without scale: the next convolution can scale by itself
+    norm: nn.BatchNorm2d
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolves."""
-        return torch.relu(self.norm(self.conv(x)))
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> None:
+        norm = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS, momentum=1e-3)
+        norm.weight.requires_grad_(False)  # shift without scale: the next convolution can scale by itself
+        super().__init__(inputs, outputs, kernel, norm=norm, stride=stride)
 
 
 class StyleTransferNetwork(nn.Module):
@@ -79,13 +75,13 @@ class StyleTransferNetwork(nn.Module):
 
     def forward(self, photo: Tensor, code: Tensor) -> Tensor:
         """Repaints `photo`."""
-        height, width = photo.shape[-2:]
+        check_size(photo, SMALLEST)
         x = pad_to_multiple(photo, 4)
         x = self.contract3(self.contract2(self.contract1(x)))
         for residual in self.residuals:
             x = residual(x, code)
         x = self.expand2(self.expand1(x, code), code)
-        return torch.sigmoid(self.expand3(x, code))[..., :height, :width]
+        return to_picture(self.expand3(x, code), photo)
 
 
 class StylePredictionNetwork(nn.Module):
@@ -109,3 +105,65 @@ class StylePredictionNetwork(nn.Module):
         features: Tensor = self.trunk(painting)
         code: Tensor = self.bottleneck(functional.adaptive_avg_pool2d(features, 1).flatten(1))
         return code
+
+
+class GhiasiNetwork(nn.Module):
+    """P and T, which learn together.
+
+    Magenta's heads start near zero, so that every norm first forgets what it is given, and need a step size of 1e-5
+    and millions of steps. Ours start at a scale of 1 and a shift of 0, plus a little of the code, and take 1e-3.
+
+    Args:
+        width: multiple of T's 32, 64, 128 channels.
+        trunk: what P looks with: "inception-v3" up to Mixed_6e is the paper's; random until `load_trunk`.
+        code: length of the style code.
+
+    Attributes:
+        arguments: what it was made with.
+        prediction: P.
+        transfer: T.
+
+    Shapes: photo in [0, 1] (N, 3, H, W), H and W at least 5, code (N, code) -> picture in [0, 1] (N, 3, H, W).
+
+    Raises:
+        OptionError: on an unknown trunk.
+        LimitError: from `forward` and `encode`, when a picture is too small.
+
+    Example:
+        >>> import torch
+        >>> network = GhiasiNetwork(width=0.25, trunk="mobilenet-v2").eval()
+        >>> code = network.encode(torch.rand(1, 3, 64, 64))
+        >>> network(torch.rand(1, 3, 18, 27), code).shape
+        torch.Size([1, 3, 18, 27])
+    """
+
+    def __init__(self, *, width: float = 1.0, trunk: TrunkName = "inception-v3", code: int = CODE) -> None:
+        super().__init__()
+        if trunk not in TRUNKS:
+            raise OptionError(f"unknown trunk {trunk!r}; choose one of: {', '.join(TRUNKS)}")
+        self.arguments: dict[str, object] = {"width": width, "trunk": trunk, "code": code}
+        self.prediction = StylePredictionNetwork(TRUNKS[trunk].make(), code=code)
+        self.transfer = StyleTransferNetwork(width=width, code=code)
+        for module in self.transfer.modules():
+            if isinstance(module, ConditionalInstanceNorm):
+                nn.init.ones_(module.gamma.bias)
+                nn.init.zeros_(module.beta.bias)
+
+    def load_trunk(self) -> None:
+        """Gives the trunk what it learnt on ImageNet: where training starts.
+
+        Raises:
+            ModelError: when these weights cannot be had.
+        """
+        TRUNKS[str(self.arguments["trunk"])].fill(self.prediction.trunk)
+
+    def encode(self, painting: Tensor) -> Tensor:
+        """Painting in [0, 1] (N, 3, H, W) -> code (N, code)."""
+        check_size(painting, TRUNKS[str(self.arguments["trunk"])].least)
+        code: Tensor = self.prediction(painting)
+        return code
+
+    def forward(self, photo: Tensor, code: Tensor) -> Tensor:
+        """Repaints `photo`."""
+        picture: Tensor = self.transfer(photo, code)
+        return picture

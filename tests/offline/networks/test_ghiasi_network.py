@@ -1,0 +1,83 @@
+"""Ghiasi et al. 2017, the pair as it is trained; its two halves are tested in `tests/offline/test_ghiasi.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from impasto import models  # noqa: E402
+from impasto.encoders import load_encoder  # noqa: E402
+from impasto.errors import LimitError, ModelError, OptionError  # noqa: E402
+from impasto.models import places  # noqa: E402
+from impasto.offline.networks.ghiasi import GhiasiNetwork  # noqa: E402
+
+from .family import NetworkFamily, stirred  # noqa: E402
+
+
+class TestGhiasi(NetworkFamily):
+    def network(self) -> torch.nn.Module:
+        return GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10)
+
+    def style(self, n: int) -> tuple[torch.Tensor, ...]:
+        return (torch.randn(n, 10),)
+
+    def is_beside(self, parameter: str) -> bool:
+        return parameter.startswith("prediction.")
+
+
+@pytest.mark.parametrize("trunk", ["inception-v3", "mobilenet-v2", "efficientnet-lite0"])
+def test_every_trunk_reads_a_code_and_learns(trunk: str) -> None:
+    torch.manual_seed(0)
+    network = GhiasiNetwork(width=0.125, trunk=trunk, code=10).train()
+    code = network.encode(torch.rand(2, 3, 75, 66))
+    assert code.shape == (2, 10)
+    network(torch.rand(2, 3, 16, 16), code).square().mean().backward()
+    for name, parameter in network.prediction.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+    assert sum(float(p.grad.abs().sum() > 0) for p in network.prediction.trunk.parameters()) > 30
+
+
+def test_inception_takes_no_painting_below_43_pixels() -> None:
+    network = GhiasiNetwork(width=0.125).eval()
+    with torch.no_grad():
+        assert network.encode(torch.rand(1, 3, 43, 43)).shape == (1, 100)
+    with pytest.raises(LimitError, match=r"60x42 is too small.*43x43"):
+        network.encode(torch.rand(1, 3, 42, 60))
+
+
+def test_norms_start_as_plain_ones_with_a_little_of_the_code() -> None:
+    network, photo = GhiasiNetwork(width=0.125, trunk="mobilenet-v2").eval(), torch.rand(1, 3, 16, 16)
+    for block in network.transfer.residuals:
+        assert torch.equal(block.conv1.norm.gamma.bias, torch.ones_like(block.conv1.norm.gamma.bias))
+        assert not block.conv1.norm.beta.bias.any()
+    with torch.no_grad():
+        assert not torch.equal(network(photo, torch.zeros(1, 100)), network(photo, torch.ones(1, 100)))
+
+
+def test_lite_trunk_is_the_encoder() -> None:
+    if places.locate(models.entry("efficientnet-lite0")) is None:
+        pytest.skip("the weights of EfficientNet-Lite0 are not on this machine")
+    network, image = GhiasiNetwork(width=0.125, trunk="efficientnet-lite0").eval(), torch.rand(1, 3, 65, 64)
+    network.load_trunk()
+    with torch.no_grad():
+        expected = load_encoder("efficientnet-lite0")(image, ["head"])["head"]
+        torch.testing.assert_close(network.prediction.trunk(image), expected)
+
+
+def test_trunks_that_cannot_be_had() -> None:
+    with pytest.raises(OptionError, match="unknown trunk 'vgg'; choose one of: inception-v3, mobilenet-v2"):
+        GhiasiNetwork(trunk="vgg")
+    with pytest.raises(ModelError, match="no ImageNet weights for mobilenet-v2; mend: "):
+        GhiasiNetwork(width=0.125, trunk="mobilenet-v2").load_trunk()
+
+
+def test_stirring_moves_the_batch_norms() -> None:
+    """The family's checks in evaluation mode would miss a contraction that ignores its running statistics."""
+    network, photo, code = GhiasiNetwork(width=0.125, trunk="mobilenet-v2").eval(), torch.rand(1, 3, 16, 16), None
+    code = torch.zeros(1, 100)
+    with torch.no_grad():
+        before = network(photo, code)
+        network.transfer.contract2.norm.running_mean += 1
+        assert not torch.equal(network(photo, code), before)
+    assert stirred(network) is network
