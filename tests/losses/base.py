@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -54,10 +56,18 @@ class LossTests:
         assert value.dtype == torch.float32
         assert loss.taps == (self.tap,)
 
+    def differentiated(self, loss: Loss, at: Tensor) -> Callable[[Tensor], Tensor]:
+        """The function of features whose gradient the loss's is; one that holds part of itself says so here."""
+        return lambda x: self.value(loss, x)
+
     def test_gradient_is_right(self) -> None:
         loss = self.make(self.target(torch.float64))
         features = self.random(2, torch.float64).requires_grad_()
-        assert torch.autograd.gradcheck(lambda x: self.value(loss, x), (features,))
+        function = self.differentiated(loss, features.detach())
+        torch.testing.assert_close(function(features), self.value(loss, features))
+        assert torch.autograd.gradcheck(function, (features,))
+        gradients = [torch.autograd.grad(f(features), features)[0] for f in (function, lambda x: self.value(loss, x))]
+        torch.testing.assert_close(*gradients)
 
     def test_a_small_step_down_the_gradient_comes_nearer(self) -> None:
         loss = self.make(self.target(torch.float64))

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.losses import ContentLoss, Loss, feature_distance
+from impasto.losses import (
+    ContentLoss,
+    Loss,
+    NormalisedContentLoss,
+    feature_distance,
+    normalised_distance,
+    normalised_features,
+)
 
 from .base import LossTests
 
@@ -44,3 +51,29 @@ class TestRelativeContentLoss(LossTests):
         loss = self.make(torch.zeros(self.shape))
         assert self.value(loss, torch.zeros(self.shape)).item() == 0
         assert self.value(loss, self.random(2)).isfinite()
+
+
+class TestNormalisedContentLoss(LossTests):
+    def make(self, target: Tensor) -> Loss:
+        return NormalisedContentLoss(self.tap, target)
+
+    def test_contrast_and_brightness_are_free(self) -> None:
+        here, there = self.random(2), self.random(3)
+        gain, shift = torch.tensor([[2.0], [0.5], [7.0], [1.0]])[..., None], torch.arange(4.0)[:, None, None]
+        expected = self.value(self.make(here), there)
+        torch.testing.assert_close(self.value(self.make(here), gain * there + shift), expected, rtol=1e-3, atol=0)
+
+    def test_unrelated_maps_are_2_apart(self) -> None:
+        maps = torch.randn(2, 1, 16, 64, 64, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(normalised_distance(*maps), torch.tensor([2.0]), rtol=0.03, atol=0)
+
+    def test_each_sample_has_its_own_value(self) -> None:
+        here, there = self.random(2), self.random(3)
+        alone = [normalised_distance(h[None], t[None]) for h, t in zip(here, there, strict=True)]
+        torch.testing.assert_close(normalised_distance(here, there), torch.cat(alone))
+
+
+def test_normalised_features_by_hand() -> None:
+    features = torch.tensor([[[[1.0, 3.0], [5.0, 7.0]], [[2.0, 2.0], [2.0, 2.0]]]])
+    expected = torch.tensor([[[-3.0, -1.0], [1.0, 3.0]], [[0.0, 0.0], [0.0, 0.0]]])[None] / 5**0.5
+    torch.testing.assert_close(normalised_features(features), expected)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
 
-from impasto.losses import GramLoss, Loss, gram_distance, gram_matrix
+from impasto.losses import BalancedGramLoss, GramLoss, Loss, gram_distance, gram_matrix, relative_distance
 
 from .base import LossTests
 
@@ -58,6 +60,48 @@ class TestRelativeGramLoss(LossTests):
         loss = self.make(torch.zeros(self.shape))
         assert self.value(loss, torch.zeros(self.shape)).item() == 0
         assert self.value(loss, self.random(2)).isfinite()
+
+
+class TestBalancedGramLoss(LossTests):
+    def make(self, target: Tensor) -> Loss:
+        return BalancedGramLoss(self.tap, gram_matrix(target))
+
+    def differentiated(self, loss: Loss, at: Tensor) -> Callable[[Tensor], Tensor]:
+        """The size by which a sample is measured is held at what it is."""
+        target = gram_matrix(self.target(torch.float64))
+        size = (gram_matrix(at).square() + target.square()).sum((1, 2))
+        return lambda x: ((gram_matrix(x) - target).square().sum((1, 2)) / size).mean()
+
+    def test_nothing_at_all_is_1(self) -> None:
+        assert self.value(self.make(self.target()), torch.zeros(self.shape)).item() == pytest.approx(1)
+
+    def test_far_too_much_is_1_as_well(self) -> None:
+        assert self.value(self.make(self.target()), 1e3 * self.random(2)).item() == pytest.approx(1, abs=1e-3)
+
+    def test_every_sample_has_the_same_voice(self) -> None:
+        """A painting of a hundredfold contrast does not drown the other."""
+        features, target = self.random(2), self.random(3)
+        gain = torch.tensor([100.0, 1.0])[:, None, None, None]
+        expected = self.value(self.make(target), features)
+        torch.testing.assert_close(self.value(self.make(gain * target), gain * features), expected)
+
+    def test_nothing_against_nothing_is_0(self) -> None:
+        features = torch.zeros(self.shape, requires_grad=True)
+        value = self.value(self.make(torch.zeros(self.shape)), features)
+        assert value.item() == 0
+        value.backward()
+        assert features.grad is not None
+        assert features.grad.isfinite().all()
+
+
+def test_relative_distance_by_hand() -> None:
+    found, target = torch.tensor([[3.0, 0.0], [1.0, 2.0], [1.0, -1.0]]), torch.tensor([[0.0, 4.0], [1.0, 2.0], [-1, 1]])
+    assert relative_distance(found, target).tolist() == [1, 0, 2]
+
+
+def test_relative_distance_to_one_target_for_all() -> None:
+    found, target = random(3, 4, 5, seed=1), random(1, 4, 5, seed=2)
+    torch.testing.assert_close(relative_distance(found, target), relative_distance(found, target.expand(3, -1, -1)))
 
 
 def test_is_the_mean_product_of_every_two_channels() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from impasto.losses.loss import Features, Loss, widen
+
+NORMAL_EPS = 1e-5  # added to variances; far below those of a living channel
 
 
 def feature_distance(features: Tensor, target: Tensor) -> Tensor:
@@ -18,6 +21,31 @@ def feature_distance(features: Tensor, target: Tensor) -> Tensor:
         A scalar, 0 when both are equal. Gatys et al. 2015 sum and halve instead; their public code takes the mean.
     """
     return (widen(features) - widen(target)).square().mean()
+
+
+def normalised_features(features: Tensor) -> Tensor:
+    """Each channel of each picture with mean 0 and deviation 1: what is where, in whatever colours and contrast.
+
+    Args:
+        features: (B, C, H, W), any floating type; computed in float32 at least.
+
+    Returns:
+        The same shape. A channel that is the same everywhere is 0.
+    """
+    variance, mean = torch.var_mean(widen(features), dim=(2, 3), correction=0, keepdim=True)
+    return (widen(features) - mean) * torch.rsqrt(variance + NORMAL_EPS)
+
+
+def normalised_distance(features: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of two feature maps, (B, C, H, W) each, once both are normalised.
+
+    A style may then change colours and contrast without being held back (Park and Lee 2019, Arbitrary style transfer
+    with style-attentional networks).
+
+    Returns:
+        (B,), 0 when the maps agree, 2 when they are unrelated.
+    """
+    return (normalised_features(features) - normalised_features(target)).square().flatten(1).mean(1)
 
 
 class ContentLoss(Loss):
@@ -41,3 +69,24 @@ class ContentLoss(Loss):
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 at the target."""
         return self.scale * feature_distance(features[self.layer], self.target)
+
+
+class NormalisedContentLoss(Loss):
+    """Distance of one layer's normalised features to the photo's.
+
+    Args:
+        layer: the encoder's tap.
+        target: the photo's features there, (B, C, H, W).
+    """
+
+    label = "content"
+    target: Tensor
+
+    def __init__(self, layer: str, target: Tensor) -> None:
+        super().__init__()
+        self.layer, self.taps = layer, (layer,)
+        self.register_buffer("target", target.detach(), persistent=False)
+
+    def forward(self, features: Features) -> Tensor:
+        """A scalar, 0 at the target."""
+        return normalised_distance(features[self.layer], self.target).mean()

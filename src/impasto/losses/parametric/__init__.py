@@ -1,5 +1,22 @@
 """Texture models that are summary statistics of feature maps."""
 
-from impasto.losses.parametric.gram import GramLoss, gram_distance, gram_matrix
+from impasto.losses.parametric.gram import BalancedGramLoss, GramLoss, gram_distance, gram_matrix
+from impasto.losses.parametric.moments import (
+    MomentLoss,
+    Moments,
+    channel_moments,
+    moment_distance,
+    relative_moment_distance,
+)
 
-__all__ = ["GramLoss", "gram_distance", "gram_matrix"]
+__all__ = [
+    "BalancedGramLoss",
+    "GramLoss",
+    "MomentLoss",
+    "Moments",
+    "channel_moments",
+    "gram_distance",
+    "gram_matrix",
+    "moment_distance",
+    "relative_moment_distance",
+]

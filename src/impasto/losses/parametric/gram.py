@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from impasto.losses.loss import Features, Loss, widen
+from impasto.losses.relative import relative_distance
 
 
 def gram_matrix(features: Tensor) -> Tensor:
@@ -68,3 +69,27 @@ class GramLoss(Loss):
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 at the target."""
         return self.scale * gram_distance(gram_matrix(features[self.layer]), self.target)
+
+
+class BalancedGramLoss(Loss):
+    """One layer's Gram matrix against the style's, each sample's difference measured by the size of both.
+
+    Unlike `GramLoss(relative=True)`, at most 2 however far off the picture is, and each of several targets has its own
+    voice.
+
+    Args:
+        layer: the encoder's tap.
+        target: the styles' Gram matrices there, (B, C, C), or (1, C, C) for all samples.
+    """
+
+    label = "style"
+    target: Tensor
+
+    def __init__(self, layer: str, target: Tensor) -> None:
+        super().__init__()
+        self.layer, self.taps = layer, (layer,)
+        self.register_buffer("target", target.detach(), persistent=False)
+
+    def forward(self, features: Features) -> Tensor:
+        """A scalar, 0 at the target."""
+        return relative_distance(gram_matrix(features[self.layer]), self.target).mean()

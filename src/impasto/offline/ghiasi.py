@@ -1,0 +1,97 @@
+"""Ghiasi et al. 2017, Exploring the structure of a real-time, arbitrary neural artistic stylization network.
+
+(arXiv 1705.06830.) Two networks learn together: one predicts a style code from a painting, the other repaints photos
+with it. After enough paintings the first knows what to say of those that it has never seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
+
+from impasto.offline.balanced import BalancedRecipe, BalancedTrainOptions, PaperWeights
+from impasto.offline.recipe import Batch
+from impasto.options import option
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from impasto.offline.networks.ghiasi import GhiasiNetwork
+    from impasto.offline.perception import Perception
+    from impasto.offline.terms import StyleTarget
+
+TrunkName = Literal["inception-v3", "mobilenet-v2", "efficientnet-lite0"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GhiasiTrainOptions(BalancedTrainOptions):
+    """What `impasto train ghiasi` understands.
+
+    The authors' code: batch 8 at 256 pixels, millions of steps of 1e-5. Our network starts with scales of 1 instead of
+    0 and takes larger steps; 1e-3 would make a pretrained trunk forget.
+    """
+
+    batch: int = option(8, "crops an update, over all processes together", low=1, high=4096)
+    steps: int = option(200_000, "updates in all; the schedule ends there", low=1, high=100_000_000)
+    rate: float = option(3e-4, "largest step size of Adam", low=1e-8, high=1)
+    warmup: int = option(500, "updates over which the step size rises", low=0, high=1_000_000)
+    width: float = option(1.0, "multiple of the paper's 32, 64, 128 channels", low=0.03, high=8)
+    trunk: TrunkName = option("inception-v3", "what the style predictor looks with")
+    pretrained: bool = option(True, "begin with a trunk that knows ImageNet")
+
+
+class GhiasiRecipe(BalancedRecipe):
+    """Trains a `GhiasiNetwork`: predictor and painter together.
+
+    Args:
+        options: see `GhiasiTrainOptions`.
+        device: where batches will be.
+        dtype: of the loss network.
+        perception: eyes of one's own instead of `options.encoder`.
+
+    Raises:
+        ModelError: when the weights of the loss network, or of the trunk, cannot be had.
+    """
+
+    name: ClassVar[str] = "ghiasi"
+    # The authors' code (Magenta): content relu3_3, style relu1_2 2_2 3_3 4_3, Gram / (H W), average pooling; their
+    # total variation of 1e4 halves its squares
+    paper = PaperWeights(content=1.0, style=0.5e-3, tv=1e4 / 2)
+    options: GhiasiTrainOptions
+    network: GhiasiNetwork
+
+    def __init__(
+        self,
+        options: GhiasiTrainOptions,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        perception: Perception | None = None,
+    ) -> None:
+        super().__init__(options, device=device, dtype=dtype, perception=perception)
+        from impasto.offline.networks.ghiasi import GhiasiNetwork
+
+        self.network = GhiasiNetwork(width=options.width, trunk=options.trunk)
+        if options.pretrained:
+            self.network.load_trunk()
+        self.network.to(device)
+
+    def repaint(self, batch: Batch) -> Tensor:
+        """Each photo in the style of the painting beside it."""
+        painted: Tensor = self.network(batch.content, self.network.encode(batch.style))
+        return painted
+
+    def target(self, batch: Batch) -> StyleTarget:
+        """The paintings of the batch."""
+        from impasto.offline.terms import StyleTarget
+
+        return StyleTarget.of(self.perception.remember(batch.style, self.perception.style))
+
+    def paint(self, network: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
+        """The photo in the painting's style."""
+        from impasto.offline.perception import half
+
+        with half(self.device, self.dtype):
+            painted: Tensor = network(photo, cast("GhiasiNetwork", network).encode(painting))
+        return painted.float()

@@ -1,0 +1,5 @@
+"""Recipes."""
+
+import pytest
+
+pytest.register_assert_rewrite("offline.recipes.base")
