@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -92,3 +93,58 @@ class Failed:
 
 
 Event = Started | Progress | Preview | Notice | Done | Failed
+
+
+@dataclass(frozen=True)
+class Update:
+    """One update of a network in training is done.
+
+    Attributes:
+        step: updates done, from 1.
+        steps: updates in all.
+        losses: each weighted term of the loss, and "total".
+        observed: what the recipe watches beside the loss.
+        rate: the step size of this update.
+        images_per_second: over all processes, lately.
+        seconds: since the start of this process.
+        seconds_left: an estimate; a time limit is not taken into account.
+    """
+
+    step: int
+    steps: int
+    losses: Mapping[str, float]
+    observed: Mapping[str, float]
+    rate: float
+    images_per_second: float
+    seconds: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The training is over, or has been put off; the last event of every run that does not fail.
+
+    Attributes:
+        step: updates done.
+        network: the finished network's file, None when there are updates left.
+        checkpoint: where the same command will go on from.
+        losses: the last update's, empty when there was none.
+        images_per_second: over the whole run of this process, sheets and checkpoints not counted.
+        seconds: since the start of this process.
+        skipped: updates that were left out since the run's beginning, because a number was not finite.
+        unreadable: pictures that could not be read and were left out.
+        ended: "done", "time" when the time limit came first, "stop" when somebody asked to stop.
+    """
+
+    step: int
+    network: Path | None
+    checkpoint: Path
+    losses: Mapping[str, float]
+    images_per_second: float
+    seconds: float
+    skipped: int
+    unreadable: int
+    ended: Literal["done", "time", "stop"]
+
+
+TrainingEvent = Started | Update | Notice | Trained

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 COMMANDS = {
     "stylize": "Repaint a photo in the style of one painting or several.",
     "style": "Read a painting's style once, keep it as a small file, reuse it.",
+    "train": "Train a network; the same command again goes on.",
+    "export": "Write a trained network as a file that needs no torch.",
+    "evaluate": "Compare networks on the same photos and paintings.",
     "methods": "List the methods, their papers and what they are good at.",
     "encoders": "List the pretrained networks that online methods look with.",
     "models": "List, fetch and check pretrained weights.",

@@ -1,0 +1,1 @@
+"""The trainer, its data, its checkpoints, in one process and in two."""
