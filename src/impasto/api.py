@@ -24,7 +24,7 @@ Source = Any
 
 def stylize(
     content: Source,
-    styles: Source | StyleCode | Sequence[Source | StyleCode],
+    styles: Source | StyleCode | Sequence[Source | StyleCode] = (),
     *,
     options: StylizeOptions | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -34,7 +34,8 @@ def stylize(
 
     Args:
         content: the photo: a path, bytes, a binary file, a PIL image, an array (H, W, 3), or a Picture.
-        styles: one painting in any of these forms, a `StyleCode` or the path of a saved one, or a list of them.
+        styles: one painting in any of these forms, a `StyleCode` or the path of a saved one, or a list of them; nothing
+            for methods whose network has its styles inside.
         options: `FastOptions` (the default), `GatysOptions`, ...: the method is the one whose options these are.
         on_event: called with each event: Started, Progress, Preview, Notice, Done.
         stop: set it from another thread to end early with the best picture so far.

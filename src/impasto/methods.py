@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module, util
 from threading import Event as StopSignal
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Literal, Union
 
 from impasto.errors import MissingExtraError, OptionError
 from impasto.events import Event
@@ -25,6 +25,9 @@ Style = Union[Picture, "StyleCode"]
 
 Recipe = Callable[..., Iterator[Event]]
 """`recipe(content, styles, options, *, stop)`: reports while it works; the last event is `Done` with the picture."""
+
+Styles = Literal["any", "none", "named"]
+"""Where a style comes from: any painting, the network alone, or a name of one of those in the network."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Method:
         recipe: name of its function in that module.
         extra: the pip extra it needs, "" for none.
         takes_codes: whether a style may be a `StyleCode` as well as a picture.
+        styles: where a style comes from; all but "any" take no painting.
+        needs_model: whether it paints with a network that only `options.model` can name.
     """
 
     name: str
@@ -52,6 +57,8 @@ class Method:
     recipe: str
     extra: str = ""
     takes_codes: bool = False
+    styles: Styles = "any"
+    needs_model: bool = False
 
     @property
     def options_class(self) -> type[StylizeOptions]:
@@ -89,6 +96,48 @@ METHODS: dict[str, Method] = {
             recipe="paint",
             extra="torch",
         ),
+        Method(
+            name="johnson",
+            paper="Johnson et al. 2016, Perceptual losses for real-time style transfer and super-resolution",
+            good_at="one style, trained with `impasto train johnson`",
+            typical="a second",
+            module="impasto.fast.johnson",
+            options="JohnsonOptions",
+            recipe="paint",
+            styles="none",
+            needs_model=True,
+        ),
+        Method(
+            name="dumoulin",
+            paper="Dumoulin et al. 2017, A learned representation for artistic style",
+            good_at="a handful of styles and all mixtures of them, trained with `impasto train dumoulin`",
+            typical="a second",
+            module="impasto.fast.dumoulin",
+            options="DumoulinOptions",
+            recipe="paint",
+            styles="named",
+            needs_model=True,
+        ),
+        Method(
+            name="adain",
+            paper="Huang and Belongie 2017, Arbitrary style transfer in real-time with adaptive instance normalization",
+            good_at="any style by its features' means and deviations, trained with `impasto train adain`",
+            typical="seconds",
+            module="impasto.fast.adain",
+            options="AdaInOptions",
+            recipe="paint",
+            needs_model=True,
+        ),
+        Method(
+            name="wct",
+            paper="Li et al. 2017, Universal style transfer via feature transforms",
+            good_at="any style by its features' covariance, with a decoder of `impasto train adain`",
+            typical="seconds",
+            module="impasto.fast.wct",
+            options="WctOptions",
+            recipe="paint",
+            needs_model=True,
+        ),
     )
 }
 
@@ -121,16 +170,19 @@ def run(
 
     Args:
         content: the photo.
-        styles: one painting or more; `fast` takes saved style codes too.
+        styles: one painting or more; `fast` takes saved style codes too. None for networks that have their own.
         options: `FastOptions`, `GatysOptions`, ...
         stop: set it, from a signal handler or another thread, to end early with the best picture so far.
 
     Raises:
         MissingExtraError: when the method's packages are not installed.
-        OptionError: when there is no style, or an option does not fit these pictures.
+        OptionError: when there is no style or one too many, or an option does not fit these pictures.
     """
     method = method_of(options)
-    if not styles:
+    if method.styles != "any" and styles:
+        mend = "leave the painting out" + (", or name a style with --pick" if method.styles == "named" else "")
+        raise OptionError(f"{method.name} paints in the style of its network; mend: {mend}")
+    if method.styles == "any" and not styles:
         raise OptionError(f"{method.name} needs at least one style picture")
     if not method.ready:
         raise MissingExtraError(f"the method {method.name!r}", method.extra)

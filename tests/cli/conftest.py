@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from impasto.cli import main
+from impasto.fast.session import METHOD_OF
 
 SIZE = (48, 40)
 GATYS = ["-m", "gatys", "--encoder", "efficientnet-lite0", "--size", "64", "--steps", "2"]
@@ -54,6 +55,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("IMPASTO_OFFLINE", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return here
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small random network's file for each method that paints with one."""
+    from exported import exported
+
+    made = tmp_path_factory.mktemp("networks")
+    return {METHOD_OF[kind]: exported(kind, made) for kind in ("johnson", "dumoulin", "adain", "wct", "ghiasi")}
 
 
 @pytest.fixture

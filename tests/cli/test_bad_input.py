@@ -260,7 +260,7 @@ STYLES: dict[str, Callable[[dict[str, object]], object]] = {
     "words": lambda told: told | {"code": ["1"] * 100},
     "huge": lambda told: told | {"code": [1e300] * 100},
     "another version": lambda told: told | {"version": 99},
-    "another network": lambda told: told | {"model": "other"},
+    "no network": lambda told: told | {"model": None},
     "no format": lambda told: {"code": [0.0] * 100},
 }
 

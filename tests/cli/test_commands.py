@@ -137,9 +137,9 @@ def test_doctor_lives_with_what_it_looks_for(impasto: Run, tmp_path: Path, monke
     file = bundled / models.entry("magenta-mobile-predict").file
     file.write_bytes(file.read_bytes()[:-1])
     monkeypatch.setattr(index, "BUNDLED", bundled)
-    from impasto.fast import engine
+    from impasto.fast import session
 
-    engine._session.cache_clear()
+    session._session.cache_clear()
     ran = impasto("doctor", "--json")
     assert (ran.code, ran.err) == (0, "")
     told = json.loads(ran.out)
@@ -161,7 +161,7 @@ CALLS = [
     ("impasto sty", ["stylize", "style"]),
     ("impasto stylize --keep-c", ["--keep-color"]),
     ("impasto stylize --keep-color ", ["none", "luminance", "linear", "histogram"]),
-    ("impasto stylize a.jpg b.jpg --method ", ["fast", "gatys"]),
+    ("impasto stylize a.jpg b.jpg --method ", list(METHODS)),
     ("impasto stylize a.jpg b.jpg -m ga", ["gatys"]),
     ("impasto models ver", ["verify"]),
     ("impasto models path vgg1", ["vgg19", "vgg16"]),

@@ -15,7 +15,7 @@ import pytest
 from impasto import image, machine
 from impasto.errors import LimitError, OptionError
 from impasto.events import Done, Started
-from impasto.fast import FastOptions, StyleCode, blend, encode, engine, ghiasi
+from impasto.fast import FastOptions, StyleCode, blend, encode, ghiasi, session
 from impasto.picture import Picture
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
@@ -183,7 +183,7 @@ def test_alpha_and_the_rest_of_the_file_are_kept(photo: Picture, painting: Pictu
 
 def test_memory_is_checked_before_any_work(photo: Picture, painting: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "available_memory", lambda: 100_000_000)
-    monkeypatch.setattr(engine, "_run", lambda *_: pytest.fail("the network ran"))
+    monkeypatch.setattr(session, "run", lambda *_: pytest.fail("the network ran"))
     with pytest.raises(LimitError, match=r"--size \d+$"):
         paint(photo, painting, size=4000)
 

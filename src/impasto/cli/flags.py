@@ -72,13 +72,11 @@ def _parameter(name: str, holders: Mapping[str, Spec]) -> inspect.Parameter:
 
 
 def _help(holders: Mapping[str, Spec]) -> str:
-    texts = {s.help for s in holders.values()}
+    texts: dict[str, list[str]] = {}
+    for method, spec in holders.items():
+        texts.setdefault(spec.help, []).append(method)
     defaults = {m: _shown(s.default) for m, s in holders.items()}
-    text = (
-        next(iter(holders.values())).help
-        if len(texts) == 1
-        else "; ".join(f"{m}: {s.help}" for m, s in holders.items())
-    )
+    text = "; ".join(f"{', '.join(names)}: {told}" if len(texts) > 1 else told for told, names in texts.items())
     if len(holders) < len(METHODS):
         text += f" [{', '.join(holders)}]"
     shown = set(defaults.values())
@@ -86,7 +84,12 @@ def _help(holders: Mapping[str, Spec]) -> str:
         return text
     if len(shown) == 1:
         return f"{text} (default {shown.pop()})"
-    return f"{text} (default {', '.join(f'{m}: {d}' for m, d in defaults.items() if d)})"
+    holds: dict[str, list[str]] = {}
+    for method, default in defaults.items():
+        holds.setdefault(default, []).append(method)
+    usual = max(holds, key=lambda default: len(holds[default]))
+    others = [f"{', '.join(names)}: {default}" for default, names in holds.items() if default and default != usual]
+    return f"{text} (default {', '.join([usual, *others] if usual else others)})"
 
 
 def _shown(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +28,14 @@ from impasto.options import StylizeOptions
 
 STREAM = "-"
 DEFAULT_METHOD = "fast"
+_OWN_STYLES = ", ".join(m.name for m in METHODS.values() if m.styles != "any")
 
 Content = Annotated[
     str | None, typer.Argument(metavar="CONTENT", help="the photo; - reads standard input", show_default=False)
 ]
 Styles = Annotated[
-    list[str] | None, typer.Argument(metavar="STYLE", help="paintings, or .style files", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="STYLE", help=f"paintings, or .style files; none for {_OWN_STYLES}", show_default=False),
 ]
 Output = Annotated[
     str | None,
@@ -111,14 +114,15 @@ def _stylize(fixed: dict[str, Any], given: dict[str, Any]) -> None:
 
 def _order(fixed: dict[str, Any], given: dict[str, Any]) -> Order:
     earlier = _earlier(fixed["settings"]) if fixed["settings"] else {}
+    method = get_method(str(fixed["method"] or earlier.get("method") or DEFAULT_METHOD))
     content = fixed["content"] or earlier.get("content")
-    styles = tuple(fixed["styles"] or earlier.get("styles", ()))
-    if not content or not all(styles or [""]):
+    styles = tuple(fixed["styles"] or (earlier.get("styles", ()) if method.styles == "any" else ()))
+    if not content or not all(styles) or (method.styles == "any" and not styles):
         missing = " (the earlier run did not read them from files)" if earlier else ""
-        raise OptionError(f"give a photo and a painting: impasto stylize PHOTO PAINTING{missing}")
+        wanted = "a photo and a painting: impasto stylize PHOTO PAINTING" if method.styles == "any" else "a photo"
+        raise OptionError(f"give {wanted}{missing}")
     if [content, *styles].count(STREAM) > 1:
         raise OptionError("standard input can be read only once; give - for one picture")
-    method = get_method(str(fixed["method"] or earlier.get("method") or DEFAULT_METHOD))
     base = earlier["options"] if earlier.get("method") == method.name else {}
     values = flags.options_of(method, given, base=base)
     return Order(content, styles, method.options_class.from_dict(values), method.name)
@@ -133,11 +137,13 @@ def _earlier(path: Path) -> dict[str, Any]:
     words = [told["method"], told["content"], *(styles if isinstance(styles, list) else [None])]
     if not all(isinstance(word, str) for word in words) or not isinstance(told["options"], dict):
         raise PictureError(f"the settings in {path} are damaged; give another file")
-    return {**told, "content": _found(told["content"], path), "styles": [_found(style, path) for style in styles]}
+    options = {k: _found(v, path) if k == "model" and isinstance(v, str) else v for k, v in told["options"].items()}
+    styles = [_found(style, path) for style in styles]
+    return {**told, "content": _found(told["content"], path), "styles": styles, "options": options}
 
 
 def _found(word: str, settings: Path) -> str:
-    """A picture named in settings: where it was, else beside the file that names it; "" when it was never a file."""
+    """A file named in settings: where it was, else beside the file that names it; "" when it was never a file."""
     beside = settings.parent / word
     if word in ("", STREAM):
         return ""
@@ -150,8 +156,14 @@ def _output(asked: str | None, order: Order) -> str:
     if order.content == STREAM:
         return STREAM
     content = Path(order.content)
-    names = "-".join("stdin" if s == STREAM else Path(s).stem for s in order.styles)
-    return str(content.parent / f"{content.stem}-{names}.png")
+    names = ["stdin" if s == STREAM else Path(s).stem for s in order.styles] or _own_styles(order.options)
+    return str(content.parent / f"{'-'.join([content.stem, *names])}.png")
+
+
+def _own_styles(options: StylizeOptions) -> list[str]:
+    """What to call the style of a network that has its own: by its file, and by those that were picked."""
+    model, picks = getattr(options, "model", None), getattr(options, "pick", ())
+    return [model.stem if model else "", *(re.sub(r"[^\w.-]+", "_", pick) for pick in picks)]
 
 
 def _check_outputs(order: Order, output: str, fixed: dict[str, Any]) -> None:
@@ -174,7 +186,8 @@ def _check_outputs(order: Order, output: str, fixed: dict[str, Any]) -> None:
 
 def _check_apart(order: Order, output: str, beside: Sequence[Path]) -> None:
     """Trace and preview may replace an older trace or preview, but not the result or what it is made from."""
-    words = (output, order.content, *order.styles, str(getattr(order.options, "init", STREAM)))
+    files = (getattr(order.options, name, None) or STREAM for name in ("init", "model"))
+    words = (output, order.content, *order.styles, *map(str, files))
     taken = {Path(word).resolve() for word in words if word != STREAM}
     for path in beside:
         if path.resolve() in taken:

@@ -6,21 +6,24 @@ pictures of any size, strength down to the photo itself, larger and smaller stro
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event as StopSignal
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from impasto import image
+from impasto.errors import PictureError
 from impasto.events import Done, Event, Started
 from impasto.fast import engine
+from impasto.fast.canvas import at_size, in_colours, in_strokes, result_size, scaled
+from impasto.fast.engine import Pair
+from impasto.fast.session import MODEL_HELP
 from impasto.fast.style_code import StyleCode, blend
-from impasto.machine import check_memory
-from impasto.options import Device, KeepColor, StylizeOptions, check_blend
+from impasto.options import Device, StylizeOptions, check_blend, option
 from impasto.picture import Picture
 
 if TYPE_CHECKING:
@@ -36,12 +39,14 @@ LONGEST = 4  # a painting's longer side counts up to this many times the shorter
 
 @dataclass(frozen=True, kw_only=True)
 class FastOptions(StylizeOptions):
-    """What the fast method understands: what every method does.
+    """What the fast method understands: what every method does, and which pair of networks is to paint.
 
     Example:
         >>> FastOptions(strength=0.7, style_scale=2).strength
         0.7
     """
+
+    model: Path | None = option(None, MODEL_HELP)
 
 
 def paint(
@@ -63,7 +68,8 @@ def paint(
     Raises:
         LimitError: when memory would not do; the message names the size that fits.
         OptionError: when weights and styles do not fit, or the device is not there.
-        PictureError: when codes belong to different networks.
+        PictureError: when a code belongs to other networks.
+        ModelError: when `options.model` is no file of such networks.
 
     Example:
         >>> photo = Picture(np.random.default_rng(0).random((24, 32, 3), np.float32))
@@ -73,88 +79,94 @@ def paint(
     """
     began = time.perf_counter()
     check_blend(options.blend, len(styles))
-    photo = _at_size(content, options)
+    pair = _pair_for(styles, options)
+    beyond = scaled(result_size(content, options), options.style_scale)
+    photo = at_size(content, options, pair.card.bytes_per_pixel, worked_at=beyond)
     yield Started(NAME, photo.size)
     painted, stopped = photo, stop.is_set()
     if options.strength > 0 and not stopped:
-        codes = [s if isinstance(s, StyleCode) else _encode_for(photo, s, options) for s in styles]
+        codes = [s if isinstance(s, StyleCode) else _encode_for(photo, s, pair, options) for s in styles]
         stopped = stop.is_set()
         if not stopped:
             code = blend(codes, options.blend).values
-            painted = photo.with_pixels(_at_strength(photo, code, options))
+            painted = photo.with_pixels(_at_strength(photo, code, pair, options))
     yield Done(painted, time.perf_counter() - began, stopped=stopped)
 
 
-def encode(painting: Picture, *, device: Device = "auto") -> StyleCode:
+def encode(painting: Picture, *, device: Device = "auto", model: Path | None = None) -> StyleCode:
     """The style of a painting, to be kept and reused.
 
     The whole painting is read, its short side at 256 pixels: the network averages its features over the painting, so
     that its shape does not matter, and 256 is the size it learned at.
 
+    Args:
+        painting: of any size.
+        device: where to compute.
+        model: the transfer network's file of an exported pair; the bundled pair without one.
+
     Raises:
         OptionError: when the device is not there.
+        ModelError: when `model` is no file of such networks.
 
     Example:
         >>> encode(Picture(np.zeros((300, 400, 3), np.float32))).values.shape
         (100,)
     """
-    return StyleCode(engine.encode(_view(painting), device=device), name=painting.path.stem if painting.path else "")
+    return _encoded(painting, engine.open_pair(model, device=device), device)
 
 
-def _encode_for(photo: Picture, painting: Picture, options: FastOptions) -> StyleCode:
+def _encoded(painting: Picture, pair: Pair, device: Device) -> StyleCode:
+    values = engine.encode(_view(painting), pair=pair, device=device)
+    return StyleCode(values, name=painting.path.stem if painting.path else "", model=pair.model)
+
+
+def _pair_for(styles: Sequence[Picture | StyleCode], options: FastOptions) -> Pair:
+    """The networks to paint with: those asked for, else the bundled ones that saved codes belong to.
+
+    Raises:
+        PictureError: when a code belongs to other networks.
+    """
+    codes = [style for style in styles if isinstance(style, StyleCode)]
+    pair = engine.open_pair(options.model, device=options.device)
+    if options.model is None and codes:
+        pair = engine.BUNDLED.get(codes[0].model, pair)
+    for code in codes:
+        if code.model != pair.model or len(code.values) != pair.card.code:
+            raise PictureError(
+                f"the style {code.name or 'code'} is for the networks {code.model}, not for {pair.model}; "
+                "mend: --model FILE of those, or impasto style encode PAINTING anew"
+            )
+    return pair
+
+
+def _encode_for(photo: Picture, painting: Picture, pair: Pair, options: FastOptions) -> StyleCode:
     """A painting's code, the painting in the photo's colours first where these are to be kept."""
-    seen = _in_colours(_view(painting), photo.pixels, options.keep_color)
-    return encode(Picture(seen, path=painting.path), device=options.device)
+    seen = in_colours(_view(painting), photo.pixels, options.keep_color)
+    return _encoded(Picture(seen, path=painting.path), pair, options.device)
 
 
-def _at_strength(photo: Picture, code: Code, options: FastOptions) -> Pixels:
+def _at_strength(photo: Picture, code: Code, pair: Pair, options: FastOptions) -> Pixels:
     """The photo painted, from itself (0) to the style (1), in even steps.
 
     The paper goes from the photo's own code to the style's, but the network given the photo's own code paints a
     softened, recoloured photo. What it gets wrong there is given back in the measure in which the photo is asked for:
     T(code(s)) + (1 - s) * (photo - T(own)).
     """
-    strength, scale, device = options.strength, options.style_scale, options.device
+    strength, device = options.strength, options.device
+
+    def coat(values: Code) -> Pixels:
+        return in_strokes(
+            lambda pixels: engine.paint(pixels, values, pair=pair, device=device), photo.pixels, options.style_scale
+        )
+
     if strength == 1:
-        return _in_colours(_in_strokes(photo.pixels, code, scale, device), photo.pixels, options.keep_color, after=True)
-    own = engine.encode(_view(photo), device=device)
-    painted = _in_strokes(photo.pixels, own + np.float32(strength) * (code - own), scale, device)
-    painted += np.float32(1 - strength) * (photo.pixels - _in_strokes(photo.pixels, own, scale, device))
-    return _in_colours(np.clip(painted, 0, 1), photo.pixels, options.keep_color, after=True)
-
-
-def _in_strokes(photo: Pixels, code: Code, scale: float, device: Device) -> Pixels:
-    """The photo painted with strokes of `scale` times the usual size.
-
-    The network's strokes have a size in pixels. Smaller ones: paint a larger photo, shrink the result. Larger ones:
-    paint a smaller photo, enlarge the result, and paint that once more, which turns its soft edges into strokes; the
-    second coat fades in until the scale is 2, so that there is no jump at 1.
-    """
-    if scale == 1:
-        return engine.paint(photo, code, device=device)
-    height, width = photo.shape[:2]
-    size = _scaled((width, height), scale)
-    painted = image.resize(engine.paint(image.resize(photo, size), code, device=device), (width, height))
-    if scale > 1:
-        coat = engine.paint(painted, code, device=device)
-        painted = painted + np.float32(min(1.0, math.log2(scale))) * (coat - painted)
-    return painted
-
-
-def _in_colours(pixels: Pixels, photo: Pixels, keep: KeepColor, *, after: bool = False) -> Pixels:
-    """Pixels in the photo's colours by one rule; taking over lightness alone is only meant for the result, `after`."""
-    if keep == "linear":
-        return image.match_linear(pixels, photo)
-    if keep == "histogram":
-        return image.match_histogram(pixels, photo)
-    return image.keep_luminance(pixels, photo) if keep == "luminance" and after else pixels
-
-
-def _at_size(content: Picture, options: FastOptions) -> Picture:
-    """The photo at the size to paint, once memory is known to do."""
-    size = image.fit(content.size, options.size) if options.size else content.size
-    check_memory(size, engine.BYTES_PER_PIXEL, worked_at=max(size, _scaled(size, options.style_scale)))
-    return image.resize_picture(content, size)
+        painted = coat(code)
+    else:
+        own = engine.encode(_view(photo), pair=pair, device=device)
+        painted = coat(own + np.float32(strength) * (code - own))
+        painted += np.float32(1 - strength) * (photo.pixels - coat(own))
+        painted = np.clip(painted, 0, 1)
+    return in_colours(painted, photo.pixels, options.keep_color, after=True)
 
 
 def _view(picture: Picture) -> Pixels:
@@ -179,9 +191,3 @@ def _shrunk(picture: Picture) -> Picture:
     height, width = picture.height // by, picture.width // by
     squares = picture.pixels[: height * by, : width * by].reshape(height, by, width, by, 3)
     return Picture(squares.mean((1, 3), dtype=np.float32))
-
-
-def _scaled(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """The size at which strokes come out `scale` times as large once it is brought back to `size`."""
-    width, height = (max(1, round(n / scale)) for n in size)
-    return width, height

@@ -1,4 +1,4 @@
-"""A painting's style as 100 numbers: to keep, to reuse, to mix (Ghiasi et al. 2017, section 4.3)."""
+"""A painting's style as a few numbers: to keep, to reuse, to mix (Ghiasi et al. 2017, section 4.3)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto.errors import PictureError
-from impasto.fast.engine import CODE
 from impasto.options import check_blend
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 MODEL = "magenta-mobile"  # the networks that a code is for; others read other numbers into it
+LENGTHS = {MODEL: 100}  # of the codes of networks that are bundled; trained ones say their own
+LONGEST = 2048
 SUFFIX = ".style"
 MAX_BYTES = 64 * 1024
 _FORMAT = "impasto style"
@@ -30,7 +31,7 @@ class StyleCode:
     """What the prediction network says of a painting.
 
     Attributes:
-        values: float32, finite, shape (100,); made read-only.
+        values: float32, finite, shape (length,), 100 for the bundled networks; made read-only.
         name: what to call it, such as the painting's file name without its ending; may be empty.
         model: the networks it belongs to.
 
@@ -48,8 +49,9 @@ class StyleCode:
 
     def __post_init__(self) -> None:
         values = np.array(self.values, np.float32)
-        if values.shape != (CODE,):
-            raise PictureError(f"a style code has {CODE} numbers, not the shape {values.shape}")
+        length = LENGTHS.get(self.model)
+        if values.ndim != 1 or not 0 < len(values) <= LONGEST or length not in (None, len(values)):
+            raise PictureError(f"a style code of {self.model} has {length or 'some'} numbers, not shape {values.shape}")
         if not np.isfinite(values).all():
             raise PictureError("a style code has finite numbers only; mend: encode the painting again")
         values.flags.writeable = False
@@ -138,12 +140,13 @@ def _checked(path: Path, told: dict[str, Any]) -> dict[str, Any]:
         raise PictureError(
             f"{path} has version {told.get('version')!r}, {_VERSION} is known; {mend}, or update impasto"
         )
-    if told.get("model") != MODEL:
-        raise PictureError(f"{path} is for the networks {told.get('model')!r}, not {MODEL}; {mend}")
-    numbers, name = told.get("code"), told.get("name", "")
+    model, numbers, name = told.get("model"), told.get("code"), told.get("name", "")
+    if not isinstance(model, str) or not model or not isinstance(name, str):
+        raise PictureError(f"{path} does not say what it is, or for which networks; {mend}")
     real = isinstance(numbers, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in numbers)
-    if not isinstance(numbers, list) or not real or len(numbers) != CODE or not isinstance(name, str):
-        raise PictureError(f"{path} does not hold {CODE} numbers; {mend}")
-    if not all(-1e6 < v < 1e6 for v in numbers):  # NaN fails too
+    length = LENGTHS.get(model)
+    if not isinstance(numbers, list) or not real or not numbers or length not in (None, len(numbers)):
+        raise PictureError(f"{path} does not hold {length or 'its'} numbers; {mend}")
+    if len(numbers) > LONGEST or not all(-1e6 < v < 1e6 for v in numbers):  # NaN fails too
         raise PictureError(f"{path} holds numbers that no painting has; {mend}")
-    return {"values": np.array(numbers, np.float32), "name": name, "model": MODEL}
+    return {"values": np.array(numbers, np.float32), "name": name, "model": model}

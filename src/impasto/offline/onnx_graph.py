@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from onnx import ModelProto
 
+Precision = Literal["fp32", "fp16", "int8"]
+
 OPSET = 17
 IR_VERSION = 8  # read by every ONNX Runtime since 1.13, in browsers too
 LARGE = 512  # weights from this many numbers on are worth packing
+CODES = 256  # different numbers that one byte can name
+HALF = 65504.0  # the largest number of 16 bits
 
 
 class OnnxGraph:
@@ -23,18 +27,21 @@ class OnnxGraph:
 
     Args:
         name: the graph's name.
+        precision: how `weight` stores what cannot be packed without loss: as it is, rounded to 16 bits, or rounded to
+            8 bits with one scale an output channel. What is computed is float32 in any case.
 
     Raises:
         MissingExtraError: when the package onnx is not installed.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, precision: Precision = "fp32") -> None:
         try:
             import onnx
         except ImportError:
             raise MissingExtraError("writing ONNX files", "torch") from None
         self._onnx = onnx
         self._name = name
+        self._precision = precision
         self._nodes: list[Any] = []
         self._stored: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._initializers: list[Any] = []
@@ -61,14 +68,24 @@ class OnnxGraph:
     def weight(self, array: npt.NDArray[np.float32]) -> str:
         """Weights with the output channel first.
 
-        Those that once were int8 with one scale a channel are stored so again, a quarter of the size, and multiplied
-        out by the runtime when it folds constants at load; all others stay float32.
+        Those that once were int8 with one scale a channel, one byte that looks up 256 numbers, or 16 bits, are stored
+        so again and made float32 by the runtime when it folds constants at load. All others are as the graph's
+        precision says, but for small ones, which stay float32.
         """
-        packed = _as_int8(array) if array.size >= LARGE else None
-        if packed is None:
+        if array.size < LARGE:
             return self.constant(array, np.float32)
-        whole = self.op("Cast", self.constant(packed[0], np.int8), to=self._onnx.TensorProto.FLOAT)
-        return self.op("Mul", whole, self.constant(packed[1], np.float32))
+        packed = _as_int8(array)
+        if packed is None and (book := _as_codes(array)) is not None:
+            codes = self.op("Cast", self.constant(book[0], np.uint8), to=self._onnx.TensorProto.INT32)
+            return self.op("Gather", self.constant(book[1], np.float32), codes)
+        if packed is None and self._precision == "int8":
+            packed = _as_int8(array, lossless=False)
+        if packed is not None:
+            whole = self.op("Cast", self.constant(packed[0], np.int8), to=self._onnx.TensorProto.FLOAT)
+            return self.op("Mul", whole, self.constant(packed[1], np.float32))
+        if _fits_half(array, lossless=self._precision == "fp32"):
+            return self.op("Cast", self.constant(array, np.float16), to=self._onnx.TensorProto.FLOAT)
+        return self.constant(array, np.float32)
 
     def build(
         self,
@@ -102,11 +119,28 @@ class OnnxGraph:
         return done
 
 
-def _as_int8(array: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]] | None:
-    """Whole numbers in [-127, 127] and a scale a channel whose product is `array` but for rounding; None if none is."""
+def _as_int8(
+    array: npt.NDArray[np.float32], *, lossless: bool = True
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]] | None:
+    """Whole numbers in [-127, 127] and a scale a channel whose product is `array`; None where that would round."""
     peak = np.abs(array).max(axis=tuple(range(1, array.ndim)), keepdims=True).astype(np.float64)
     scale = np.where(peak > 0, peak, 1.0) / 127
     whole = np.rint(array / scale)
-    if np.abs(whole * scale - array).max() > 1e-6 * peak.max():
+    if lossless and np.abs(whole * scale - array).max() > 1e-6 * peak.max():
         return None
     return whole.astype(np.int8), scale.astype(np.float32)
+
+
+def _as_codes(array: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]] | None:
+    """One byte a weight and the numbers that bytes stand for; None where there are more than 256 numbers."""
+    if array.size < 8 * CODES or len(np.unique(array.reshape(-1)[: 8 * CODES])) > CODES:
+        return None
+    numbers, codes = np.unique(array, return_inverse=True)
+    return (codes.reshape(array.shape).astype(np.uint8), numbers) if len(numbers) <= CODES else None
+
+
+def _fits_half(array: npt.NDArray[np.float32], *, lossless: bool) -> bool:
+    """Whether 16 bits can hold the weights, to the last digit if `lossless`."""
+    if np.abs(array).max() > HALF:
+        return False
+    return not lossless or bool((array.astype(np.float16).astype(np.float32) == array).all())

@@ -1,0 +1,86 @@
+"""Ghiasi's pair as ONNX: painting -> code, photo and code -> picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from impasto.fast.card import PROPERTY, Card
+from impasto.offline import export_blocks as blocks
+from impasto.offline.export_trunks import folded, trunk
+from impasto.offline.networks.ghiasi import SMALLEST
+from impasto.offline.onnx_graph import OnnxGraph, Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from onnx import ModelProto
+
+    from impasto.fast.card import Part
+    from impasto.offline.networks.blocks import StyledResidual
+    from impasto.offline.networks.ghiasi import (
+        ContractConv,
+        GhiasiNetwork,
+        StylePredictionNetwork,
+        StyleTransferNetwork,
+    )
+
+STRIDE = 4  # the transfer network halves twice
+
+
+def to_onnx(network: GhiasiNetwork, card: Card, *, precision: Precision = "fp32") -> dict[Part, ModelProto]:
+    """Both halves in evaluation mode, as `transfer_to_onnx` and `predict_to_onnx`."""
+    channels = network.transfer.contract1.conv.out_channels
+    code = network.prediction.bottleneck.out_features
+    paints = replace(card, least=SMALLEST, code=code, bytes_per_pixel=blocks.bytes_per_pixel(channels))
+    reads = replace(paints, part="predict")
+    return {
+        "paint": transfer_to_onnx(network.transfer, metadata={PROPERTY: paints.to_json()}, precision=precision),
+        "predict": predict_to_onnx(network.prediction, metadata={PROPERTY: reads.to_json()}, precision=precision),
+    }
+
+
+def transfer_to_onnx(
+    network: StyleTransferNetwork, *, metadata: Mapping[str, str], precision: Precision = "fp32"
+) -> ModelProto:
+    """The style transfer network in evaluation mode: (photo, code) -> picture.
+
+    Shapes: photo (1, 3, height, width) in [0, 1], both at least 5; code (1, D); picture as photo.
+    """
+    g = OnnxGraph("style transfer", precision=precision)
+    x = blocks.padded(g, "photo", STRIDE)
+    for contract in (network.contract1, network.contract2, network.contract3):
+        x = _contract(g, contract, x)
+    for residual in network.residuals:
+        x = blocks.residual(g, cast("StyledResidual", residual), x, "code")
+    for expand in (network.expand1, network.expand2):
+        x = blocks.normed_conv(g, expand, x, "code")
+    x = blocks.conv_in_rows(g, network.expand3.conv, x)
+    norm = network.expand3.norm
+    x = g.op("Sigmoid", blocks.instance_norm(g, x, *blocks.scale_and_shift(g, norm, "code")))
+    x = blocks.as_photo(g, x, STRIDE)
+    shapes = {"photo": blocks.FREE, "code": (1, norm.gamma.in_features)}
+    return g.build(shapes, (x, "picture", blocks.FREE), metadata=metadata)
+
+
+def predict_to_onnx(
+    network: StylePredictionNetwork, *, metadata: Mapping[str, str], precision: Precision = "fp32"
+) -> ModelProto:
+    """The style prediction network: painting -> code.
+
+    Shapes: painting (1, 3, height, width) in [0, 1], sides dividing by 32; code (1, D).
+
+    Raises:
+        ModelError: when the trunk is not known here.
+    """
+    g = OnnxGraph("style prediction", precision=precision)
+    x = g.op("Flatten", g.op("GlobalAveragePool", trunk(g, network.trunk, "painting")))
+    x = blocks.linear(g, network.bottleneck, x)
+    shape = (1, network.bottleneck.out_features)
+    return g.build({"painting": blocks.FREE}, (x, "code", shape), metadata=metadata)
+
+
+def _contract(g: OnnxGraph, block: ContractConv, x: str) -> str:
+    """Batch norm folds into the convolution in front of it."""
+    x = blocks.reflect_by(g, x, block.conv.kernel_size[0] // 2)
+    return g.op("Relu", blocks.conv(g, x, *folded(block.conv, block.norm), block.conv))
