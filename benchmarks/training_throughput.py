@@ -96,9 +96,8 @@ def work(line: Connection, loop: str, name: str, options: TrainOptions, threads:
     pictures = Pictures(options)
     update = LOOPS[loop](name, options)
     share = slice(0, options.batch)
-    feed = Feed(
-        pictures.content, pictures.style, batch=options.batch, crop=options.crop, seed=0, share=share, device=CPU
-    )
+    albums = pictures.open(options.crop)
+    feed = Feed(*albums, batch=options.batch, crop=options.crop, seed=0, share=share, device=CPU)
     with closing(pictures), closing(feed), memory(loop):
         batches = feed.batches(0, options.steps)
         for count in iter(line.recv, 0):

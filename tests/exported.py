@@ -13,8 +13,8 @@ pytest.importorskip("onnx")
 from impasto.encoders import get_spec  # noqa: E402
 from impasto.encoders.vgg import Vgg, _build  # noqa: E402
 from impasto.fast.card import Card  # noqa: E402
-from impasto.offline import export_impasto  # noqa: E402
 from impasto.offline.export import export  # noqa: E402
+from impasto.offline.export.impasto import to_onnx as impasto_to_onnx  # noqa: E402
 from impasto.offline.networks.adain import AdaInDecoder  # noqa: E402
 from impasto.offline.networks.dumoulin import DumoulinNetwork  # noqa: E402
 from impasto.offline.networks.ghiasi import GhiasiNetwork  # noqa: E402
@@ -79,7 +79,7 @@ def exported(kind: str, folder: Path, seed: int = 0) -> Path:
     target = folder / f"{kind}.onnx"
     if kind == "impasto":
         card = Card(network="impasto", model=f"impasto-{seed}")
-        parts = export_impasto.to_onnx(network(kind, seed), card, encoder=random_vgg16(seed))
+        parts = impasto_to_onnx(network(kind, seed), card, encoder=random_vgg16(seed))
         target.write_bytes(parts["paint"].SerializeToString())
         target.with_name("impasto-predict.onnx").write_bytes(parts["predict"].SerializeToString())
     else:

@@ -142,6 +142,18 @@ def test_a_network_with_its_own_style_takes_no_painting(
     assert painted.settings["options"]["model"] == str(models[kind])
 
 
+@pytest.mark.parametrize("graph", ["ghiasi", "adain"])
+def test_a_card_that_lies_is_one_line(models: dict[str, Path], photo: Picture, tmp_path: Path, graph: str) -> None:
+    import onnx
+
+    model = onnx.load(models[graph])
+    onnx.helper.set_model_props(model, {PROPERTY: Card(network="johnson").to_json()})
+    onnx.save(model, tmp_path / "liar.onnx")
+    with pytest.raises(ModelError, match=r"liar.onnx cannot be run: .*mend: export it again") as caught:
+        paint("johnson", {"johnson": tmp_path / "liar.onnx"}, photo)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["johnson", "dumoulin", "adain", "wct"])
 def test_a_network_must_be_named(photo: Picture, kind: str) -> None:
     styles = [] if kind in OWN_STYLES else [photo]

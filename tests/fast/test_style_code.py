@@ -28,7 +28,7 @@ def test_saved_and_loaded_to_the_last_bit(tmp_path: Path) -> None:
 def test_an_existing_file_is_replaced_only_when_told(tmp_path: Path) -> None:
     path = tmp_path / "a.style"
     code(1).save(path)
-    with pytest.raises(PictureError, match="exists; mend"):
+    with pytest.raises(PictureError, match="exists already; mend"):
         code(2).save(path)
     np.testing.assert_array_equal(StyleCode.load(path).values, code(1).values)
     code(2).save(path, overwrite=True)
@@ -36,7 +36,7 @@ def test_an_existing_file_is_replaced_only_when_told(tmp_path: Path) -> None:
 
 
 def test_unwritable_folder_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="cannot be written: No such file"):
+    with pytest.raises(PictureError, match="cannot be written: there is no folder"):
         code().save(tmp_path / "nowhere" / "a.style")
 
 

@@ -26,7 +26,8 @@ def methods(json: Annotated[bool, typer.Option("--json", help="as JSON, with eve
     for method in METHODS.values():
         typer.echo(f"{method.name}: {method.good_at}")
         typer.echo(f"    {method.paper}")
-        ready = "ready" if method.ready else f'pip install "impasto[{method.extra}]"'
+        own = " with a network of yours: --model FILE" if method.needs_model else ""
+        ready = f"ready{own}" if method.ready else f'pip install "impasto[{method.extra}]"'
         typer.echo(f"    takes {method.typical}; {ready}")
 
 

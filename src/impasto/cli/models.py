@@ -1,4 +1,4 @@
-"""`impasto models list|pull|verify|path`: pretrained weights."""
+"""`impasto models [list|pull|verify|path]`: pretrained weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ Name = Annotated[str, typer.Argument(help="see `impasto models list`", autocompl
 
 def register(app: typer.Typer, name: str, text: str) -> None:
     """Adds the command and its four sub-commands."""
-    group = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(help=text, invoke_without_command=True, rich_markup_mode=None)
+    group.callback()(_list_unless_told)
     group.command("list", help="Every entry of the index, and where it is.")(list_entries)
     group.command("pull", help="Fetch weights, going on where an earlier try stopped.")(pull)
     group.command("verify", help="Check the file's size and hash; all files that are here without a name.")(verify)
     group.command("path", help="Print where the file is, fetching it if need be.")(path)
     app.add_typer(group, name=name)
+
+
+def _list_unless_told(context: typer.Context) -> None:
+    """Lists when no sub-command says otherwise."""
+    if context.invoked_subcommand is None:
+        list_entries()
 
 
 def list_entries(json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:

@@ -65,7 +65,7 @@ class Card:
         except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict) or "format" not in told:
-            raise ModelError(f"{path} was not written by Impasto; mend: impasto export RUN -o {path}")
+            raise ModelError(f"{path} was not written by Impasto; mend: name a file of `impasto export`")
         if told["format"] != FORMAT:
             raise ModelError(
                 f"{path} has format {told['format']!r}, {FORMAT} is known; mend: export it again, or update impasto"

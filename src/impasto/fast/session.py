@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto import models
-from impasto.errors import LimitError, ModelError, OptionError
+from impasto.errors import ImpastoError, LimitError, ModelError, OptionError
 from impasto.fast.card import PROPERTY, Card, Part
+from impasto.image.wording import cause
 from impasto.machine import physical_cores
 
 if TYPE_CHECKING:
@@ -68,9 +69,12 @@ class Network:
 
         Raises:
             LimitError: when memory runs out.
+            ModelError: when the file does not do what it says of itself.
         """
         height, width = photo.shape[:2]
         painted = run(self.source, self.device, {"photo": batch(photo, self.card.least), **others})[0]
+        if painted.ndim != 3 or painted.shape[0] != 3 or painted.shape[1] < height or painted.shape[2] < width:
+            raise ModelError(f"{self.source} gives no picture of the photo's size; mend: export it again")
         return np.stack(tuple(painted[:, :height, :width]), -1)
 
 
@@ -88,7 +92,8 @@ def open_network(path: Path | None, *kinds: str, device: Device = "auto", part: 
         ModelError: when the file is missing, damaged, not one of ours, or holds another network.
     """
     if path is None:
-        raise OptionError(f"{METHOD_OF[kinds[0]]} paints with a network of yours; mend: --model FILE.onnx, {_MADE_BY}")
+        made_by = "which `impasto export` writes"
+        raise OptionError(f"{METHOD_OF[kinds[0]]} paints with a network of yours; mend: --model FILE.onnx, {made_by}")
     if not path.is_file():
         raise ModelError(f"{path} is no file; mend: name what `impasto export` wrote")
     told = _session(path, _state(path), device).get_modelmeta().custom_metadata_map
@@ -96,14 +101,12 @@ def open_network(path: Path | None, *kinds: str, device: Device = "auto", part: 
     if card.network not in kinds:
         method = METHOD_OF.get(card.network)
         mend = f"-m {method}" if method else "update impasto"
+        mend = "export both files of the pair again" if part == "predict" else mend
         raise ModelError(f"{path} holds a network of the kind {card.network!r}, not {kinds[0]}; mend: {mend}")
     if card.part != part:
         wanted = {"paint": "repaints photos", "predict": "reads paintings"}[part]
         raise ModelError(f"{path} is the other half of its pair; mend: name the file that {wanted}")
     return Network(path, card, device)
-
-
-_MADE_BY = "which `impasto export` writes"
 
 
 def batch(pixels: Pixels, least: int, *, multiple: int = 1) -> Pixels:
@@ -120,7 +123,7 @@ def run(source: Source, device: Device, inputs: dict[str, Pixels]) -> Pixels:
     Raises:
         OptionError: when the device is not there.
         LimitError: when memory runs out.
-        ModelError: when the file is missing or damaged.
+        ModelError: when the file is missing or damaged, or takes something else than it says of itself.
     """
     import onnxruntime
 
@@ -130,8 +133,10 @@ def run(source: Source, device: Device, inputs: dict[str, Pixels]) -> Pixels:
     try:
         output: Pixels = _session(source, _state(source), device).run(None, inputs, options)[0]
     except Exception as error:  # the runtime's own exceptions have no common base
-        if "alloc" not in str(error).lower():
+        if isinstance(error, ImpastoError | MemoryError):
             raise
+        if "alloc" not in str(error).lower():
+            raise ModelError(f"{source} cannot be run: {cause(error)}; mend: export it again") from error
         height, width = next(iter(inputs.values())).shape[2:]
         raise LimitError(f"memory ran out while painting {width}x{height}; mend: a smaller --size") from error
     return output
@@ -165,7 +170,7 @@ def _session(source: Source, _state: tuple[int, ...], device: Device) -> Any:
         )
     except Exception as error:  # the runtime's own exceptions have no common base
         mend = "impasto models verify" if isinstance(source, str) else "export it again"
-        raise ModelError(f"{path} cannot be loaded: {str(error).splitlines()[0]}; mend: {mend}") from error
+        raise ModelError(f"{path} cannot be loaded: {cause(error)}; mend: {mend}") from error
     if device != "auto" and provider not in session.get_providers():
         raise OptionError(f"--device {device} cannot be started (its libraries do not load); mend: --device cpu")
     return session

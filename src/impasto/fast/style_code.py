@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto.errors import PictureError
+from impasto.image.targets import publish
 from impasto.options import check_blend
 
 if TYPE_CHECKING:
@@ -58,23 +59,14 @@ class StyleCode:
         object.__setattr__(self, "values", values)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Writes a small text file, beside its target first and then renamed.
+        """Writes a small text file, whole or not at all.
 
         Raises:
             PictureError: when the file exists and `overwrite` is False, or cannot be written.
         """
-        path = Path(path)
-        if path.exists() and not overwrite:
-            raise PictureError(f"{path} exists; mend: another name, or --overwrite")
         numbers = [float(str(v)) for v in self.values]  # the shortest decimals that read back as the same float32
         told = {"format": _FORMAT, "version": _VERSION, "model": self.model, "name": self.name, "code": numbers}
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            part.write_text(json.dumps(told) + "\n", "utf-8")
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise PictureError(f"{path} cannot be written: {error.strerror}; mend: another folder") from error
+        publish((json.dumps(told) + "\n").encode(), Path(path), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> StyleCode:

@@ -70,18 +70,28 @@ def publish(data: bytes, path: Path, *, overwrite: bool) -> None:
     """
     with _in_words(path):
         _check_free(path, overwrite)
-        target = resolved(path)
-        temp = temporary(target.parent)
-        try:
-            _write(temp, data)
-            if overwrite:
-                temp.replace(target)
-            else:
-                _place(temp, target)
-        finally:
-            with contextlib.suppress(OSError):
-                temp.unlink(missing_ok=True)
-        _flush_folder(target.parent)
+        put(data, path, overwrite=overwrite)
+
+
+def put(data: bytes, path: Path, *, overwrite: bool) -> None:
+    """What `publish` does once it has looked, for those who tell in words of their own what goes wrong.
+
+    Raises:
+        PictureError: when a file came in the way that may not go.
+        OSError: when the system refuses; what was there is then untouched.
+    """
+    target = resolved(path)
+    temp = temporary(target.parent)
+    try:
+        _write(temp, data)
+        if overwrite:
+            temp.replace(target)
+        else:
+            _place(temp, target)
+    finally:
+        with contextlib.suppress(OSError):
+            temp.unlink(missing_ok=True)
+    _flush_folder(target.parent)
 
 
 def resolved(path: Path) -> Path:

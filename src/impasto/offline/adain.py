@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from impasto.errors import OptionError
 from impasto.offline.recipe import Batch, Reading, Recipe, TrainOptions
+from impasto.offline.schedule import stages
 from impasto.options import option
 
 if TYPE_CHECKING:
@@ -76,8 +77,9 @@ class AdaInRecipe(Recipe):
             options, device=device, dtype=dtype, pooling="max", style=layers, content=last
         )
         multiple = 2 ** (len(layers) - 1)
-        if options.crop % multiple:
-            raise OptionError(f"--crop {options.crop} does not suit {options.layer}; give a multiple of {multiple}")
+        for stage in stages(options):
+            if stage.crop % multiple:
+                raise OptionError(f"crops of {stage.crop} do not suit {options.layer}; give a multiple of {multiple}")
         self._scale = {tap: self.perception.encoder.mean_activation(tap) for tap in layers}
         self.network = AdaInDecoder(encoder=options.encoder, layer=options.layer).to(device)
 

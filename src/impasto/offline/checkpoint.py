@@ -21,7 +21,18 @@ from impasto.offline.weights import write_whole
 FORMAT = 1
 KEPT = 2
 FREE_TO_CHANGE = frozenset(
-    {"out", "device", "precision", "time_limit", "log_every", "sheet_every", "checkpoint_every", "content", "style"}
+    {
+        "out",
+        "device",
+        "precision",
+        "time_limit",
+        "log_every",
+        "sheet_every",
+        "checkpoint_every",
+        "content",
+        "style",
+        "compile",
+    }
 )
 """Options that a run may go on with another value of; content and style are told by what is in them."""
 
@@ -136,8 +147,10 @@ def check_same_run(
         if checkpoint.pictures.get(name) != fingerprint:
             raise OptionError(_other(folder, f"with other pictures in --{name}", "give the same, or another --out"))
     asked = options.to_dict()
+    # An option that came after the checkpoint: by its default, everybody's first, the run is what it was
+    saved = type(options)().to_dict() | TrainOptions().to_dict() | checkpoint.options
     for name in sorted(asked.keys() | checkpoint.options.keys()):
-        before, now = checkpoint.options.get(name), asked.get(name)
+        before, now = saved.get(name), asked.get(name)
         if name == "steps" and isinstance(before, int) and options.steps >= checkpoint.step:
             continue
         if before != now and name not in FREE_TO_CHANGE:

@@ -119,7 +119,7 @@ class DumoulinRecipe(BalancedRecipe):
     def _choice(self, batch: Batch) -> Tensor:
         """Which of the paintings each sample gets: all in turn, so that none is learnt more than another."""
         count = len(self.styles) - self._known
-        return ((batch.step * self.options.batch + batch.index) % count).to(self.device)
+        return ((batch.step * batch.whole + batch.index) % count).to(self.device)
 
 
 def _grown(path: Path, more: int) -> tuple[DumoulinNetwork, list[str]]:

@@ -101,7 +101,7 @@ class Feed:
         )
         index = torch.arange(self._batch)[self._share]
         seed = int(np.random.default_rng([self._seed, _RECIPE, step]).integers(SEED))
-        return Batch(content=content, style=style, index=index, step=step, seed=seed)
+        return Batch(content=content, style=style, index=index, step=step, seed=seed, whole=self._batch)
 
 
 def places(count: int, batch: int, step: int, stream: tuple[int, int]) -> npt.NDArray[np.int64]:

@@ -3,7 +3,8 @@
 The loss, and why: relative Gram differences give every layer one voice, the deep ones that know the strokes included.
 Content is compared after normalisation, so that colour and contrast may move; its weight is steered until Ghiasi's raw
 content loss meets a target, so that networks differ in style alone. One sample in eight has its own photo for a
-painting and has to stay as it is. Every fourth step, noise on the photo must not show in the picture.
+painting and has to stay as it is. Every fourth step, noise on the photo must not show in the picture. Strokes of
+small crops are small: the last updates are made at a larger size, at which pictures are painted.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class ImpastoTrainOptions(TrainOptions):
 
     steps: int = option(25_000, "updates in all; the schedule ends there", low=1, high=100_000_000)
     batch: int = option(24, "crops an update, over all processes together", low=1, high=4096)
+    late: float = option(0.15, "share of the updates, the last ones, with larger crops; 0 for none", low=0, high=1)
     warmup: int = option(300, "updates over which the step size rises", low=0, high=1_000_000)
     size: Literal["tiny", "small", "base"] = option("base", "of the network: for speed, or for quality")
     style_weight: float = option(10.0, "weight of the Gram matrices", low=0, high=1e9)
@@ -115,7 +117,7 @@ class ImpastoRecipe(Recipe):
             "style": self.options.style_weight * sum(residuals.values(), painted.new_zeros(())),
             "moments": self.options.moment_weight * target.moment_residual(seen),
             "content": self.content_weight * self._content(seen, photo),
-            "identity": self.options.identity_weight * self._apart(painted, batch.content, same),
+            "identity": self.options.identity_weight * self._apart(painted, batch.content, same, of=batch.whole),
         }
         if self.options.noise_weight and batch.step % NOISE_EVERY == 0:
             terms["noise"] = self.options.noise_weight * self._unrest(batch, code, painted)
@@ -162,16 +164,16 @@ class ImpastoRecipe(Recipe):
 
     def _same(self, batch: Batch) -> Tensor:
         """Which samples have their photo for a painting, (n,) bool; of batches of 1, one in eight has."""
-        turn = batch.step if self.options.batch == 1 else 0
+        turn = batch.step if batch.whole == 1 else 0
         return ((batch.index + turn) % EVERY == 0).to(self.device)
 
-    def _apart(self, one: Tensor, other: Tensor, chosen: Tensor, *, first: int = 0) -> Tensor:
-        """Mean absolute difference of the chosen samples' pixels, every eighth from the `first`.
+    def _apart(self, one: Tensor, other: Tensor, chosen: Tensor, *, of: int, first: int = 0) -> Tensor:
+        """Mean absolute difference of the chosen samples' pixels, of `of` samples every eighth from the `first`.
 
         Written as a mean over all samples, of which a known share is chosen, so that it is the same number however
         the batch is divided among processes.
         """
-        share = self.options.batch / len(range(first, self.options.batch, EVERY))
+        share = of / len(range(first, of, EVERY))
         return ((one - other).abs().flatten(1).mean(1) * chosen).mean() * share
 
     def _unrest(self, batch: Batch, code: Tensor, painted: Tensor) -> Tensor:
@@ -180,7 +182,7 @@ class ImpastoRecipe(Recipe):
 
         from impasto.offline.perception import half
 
-        first = min(1, self.options.batch - 1)
+        first = min(1, batch.whole - 1)
         chosen = batch.index % EVERY == first
         rows = chosen.nonzero().flatten()
         if not len(rows):  # another process has them
@@ -190,7 +192,7 @@ class ImpastoRecipe(Recipe):
         with half(self.device, self.dtype):
             again = self.network(batch.content[rows] + NOISE * torch.stack(noise), code[rows]).float()
         other = painted.detach().clone().index_copy(0, rows, again)
-        return self._apart(painted, other, chosen.to(self.device), first=first)
+        return self._apart(painted, other, chosen.to(self.device), of=batch.whole, first=first)
 
     def _noise(self, batch: Batch, index: int) -> Tensor:
         """(3, crop, crop), of deviation 1: the sample's own, on whichever device and process it is made."""

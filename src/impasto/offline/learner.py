@@ -66,6 +66,8 @@ class Learner:
         recipe.network = self.network = network.train()
         crew.agree(network)
         self.ema = copy.deepcopy(network).requires_grad_(False).eval()
+        if options.compile:
+            network.compile(dynamic=False)  # in place: names of weights stay, and the average is not compiled
         self._parameters = [p for p in network.parameters() if p.requires_grad]
         self._fused = device.type in ("cuda", "cpu")
         self._optimiser = torch.optim.Adam(self._parameters, lr=options.rate, betas=BETAS, fused=self._fused)
@@ -84,12 +86,12 @@ class Learner:
         torch.manual_seed(batch.seed)  # whatever else draws at random has no state that outlives an update
         rate = self._set_rate()
         self._optimiser.zero_grad(set_to_none=True)
-        before = [buffer.clone() for buffer in self._statistics()]
+        before = [buffer.clone() for buffer in self.network.buffers()]
         reading = self.recipe.read(batch)
         torch.stack([term.float() for term in reading.terms.values()]).sum().backward()  # type: ignore[no-untyped-call]
         seen = replace(self._read_out(reading, wish), rate=rate)
         if seen.skipped:
-            for buffer, old in zip(self._statistics(), before, strict=True):
+            for buffer, old in zip(self.network.buffers(), before, strict=True):
                 buffer.copy_(old)
         else:
             self._optimiser.step()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import util
 from pathlib import Path
 from typing import Any
 
+from impasto.errors import ModelError
+from impasto.image.wording import cause, one_line
 from impasto.offline.weights import write_whole
 
 LOG = "log.jsonl"
@@ -35,8 +38,9 @@ class Log:
         lines = _lines_until(self.path, step)
         self._told = {json.dumps(line["unreadable"]) for line in lines if "unreadable" in line}
         write_whole(self.path, "".join(json.dumps(line) + "\n" for line in lines).encode())
-        self._file = self.path.open("a", encoding="utf-8")
-        self._board = _board(folder, step)
+        with _worded(self.path):
+            self._file = self.path.open("a", encoding="utf-8")
+            self._board = _board(folder, step)
 
     def gather(self, values: Mapping[str, float]) -> None:
         """Takes the numbers of one update into the next line's means."""
@@ -51,8 +55,9 @@ class Log:
         self.tally = {}
         self._line({"step": step, **means, **facts})
         if self._board is not None:
-            for name, value in {**means, **facts}.items():
-                self._board.add_scalar(name, value, step)
+            with _worded(self.path):
+                for name, value in {**means, **facts}.items():
+                    self._board.add_scalar(name, value, step)
 
     def unreadable(self, step: int, names: Sequence[str]) -> None:
         """Lists pictures that were left out, once."""
@@ -62,15 +67,28 @@ class Log:
             self._line(line)
 
     def close(self) -> None:
-        """Closes the files."""
-        self._file.close()
+        """Closes the files; what a full disk had no room for has been said when it was written."""
+        with suppress(OSError):
+            self._file.close()
         if self._board is not None:
-            self._board.close()
+            with suppress(OSError):
+                self._board.close()
 
     def _line(self, line: Mapping[str, Any]) -> None:
         plain = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in line.items()}
-        self._file.write(json.dumps(plain) + "\n")
-        self._file.flush()
+        with _worded(self.path):
+            self._file.write(json.dumps(plain) + "\n")
+            self._file.flush()
+
+
+@contextmanager
+def _worded(path: Path) -> Iterator[None]:
+    """Says of which file it is that the system refuses something."""
+    try:
+        yield
+    except OSError as error:
+        why = f"{path} cannot be written: {cause(error)}"
+        raise ModelError(one_line(f"{why}; mend: free space, or name another folder")) from None
 
 
 def _lines_until(path: Path, step: int) -> list[dict[str, Any]]:

@@ -93,6 +93,8 @@ def open_perception(
         raise _mended(spec.name, error) from error
     encoder = encoder.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     accelerate(encoder)  # touches float32 on the CPU only
+    if options.compile:
+        encoder.compile(dynamic=False)
     return Perception(encoder, style=style or spec.style, content=content or spec.content)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from impasto.events import Notice
 from impasto.image.wording import one_line
 from impasto.offline.album import Album, room_for_pictures
 from impasto.offline.data import index, split
-from impasto.offline.sheet import CELL, COLUMNS, ROWS
+from impasto.offline.sheet import CELL, COLUMNS, ROWS, squares
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from impasto.offline.log import Log
     from impasto.offline.recipe import TrainOptions
 
@@ -26,11 +29,9 @@ class Pictures:
     """Albums of photographs and of paintings.
 
     Args:
-        options: where they are, and how large crops are.
+        options: where they are.
 
     Attributes:
-        content: photographs to train on.
-        style: paintings to train on.
         fingerprints: tell whether another run has the same.
 
     Raises:
@@ -39,58 +40,70 @@ class Pictures:
     """
 
     def __init__(self, options: TrainOptions) -> None:
-        self._crop = options.crop
         found = index(options.content, "--content"), index(options.style, "--style")
         self.fingerprints = {"content": found[0].fingerprint, "style": found[1].fingerprint}
         self._troubles = [trouble for one in found for trouble in one.troubles]
-        parts = [split(one.entries) for one in found]
-        self._seen = [seen for _, seen in parts]
-        side, room = math.ceil(options.crop * FINER), room_for_pictures() // 2
-        self.content, self.style = (Album(kept, side=side, room=room) for kept, _ in parts)
-        self._told = -1
+        self._parts = [split(one.entries) for one in found]
+        self._albums: tuple[Album, ...] = ()
+        self._crop = self._told = 0
+        self._looked = False
 
-    @contextmanager
-    def held_out(self) -> Iterator[tuple[Album, Album]]:
-        """Small albums of what is not trained on, for sheets."""
-        albums = []
-        for entries, most in zip(self._seen, (ROWS, COLUMNS), strict=True):
-            step = max(1, len(entries) // most)
-            albums.append(Album(entries[::step][:most], side=CELL, room=room_for_pictures()))
-        try:
-            yield albums[0], albums[1]
-        finally:
-            for album in albums:
-                album.close()
+    def open(self, crop: int) -> tuple[Album, Album]:
+        """Photographs and paintings to train on, fine enough for crops of this side; what was open before is closed."""
+        self.close()
+        self._crop, self._looked = crop, False
+        side, room = math.ceil(crop * FINER), room_for_pictures() // 2
+        content, style = (Album(kept, side=side, room=room) for kept, _ in self._parts)
+        self._albums = content, style
+        return content, style
+
+    def samples(self, device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
+        """Photographs and paintings for sheets, of those that are not trained on, as `squares`.
+
+        One that cannot be read is stood in for by the next, by one that is trained on if need be.
+
+        Raises:
+            PictureError: when not one picture can be read.
+        """
+        found = []
+        for (kept, seen), most in zip(self._parts, (ROWS, COLUMNS), strict=True):
+            chosen = seen[:: max(1, len(seen) // most)][:most]
+            with closing(Album([*chosen, *kept], side=CELL, room=0)) as album:
+                found.append(squares(album.draw(range(len(chosen))), device))
+        return found[0], found[1]
 
     def unreadable(self) -> list[str]:
         """What was left out so far: "NAME: why"."""
-        return [*self._troubles, *self.content.unreadable(), *self.style.unreadable()]
+        return list(dict.fromkeys([*self._troubles, *(bad for album in self._albums for bad in album.unreadable())]))
 
     def notices(self, log: Log | None, step: int, *, final: bool = False) -> Iterator[Notice]:
         """What there is to say, once all that is decoded ahead has been, and again at the end if there is more."""
-        if not final and (self._told >= 0 or not (self.content.settled() and self.style.settled())):
+        if not final and (self._looked or not all(album.settled() for album in self._albums)):
             return
         bad = self.unreadable()
-        if self._told < 0:
+        if not self._looked:
             yield from self._small()
-        if len(bad) > max(self._told, 0):
+        self._looked = True
+        if len(bad) > self._told:
             if log is not None:
                 log.unreadable(step, bad)
             named = "; ".join(bad[:NAMED]) + ("; ..." if len(bad) > NAMED else "")
-            count = len(self.content) + len(self.style)
+            count = sum(len(kept) for kept, _ in self._parts)
             yield Notice(
                 one_line(f"{len(bad)} of {count} pictures cannot be read and are left out: {named}"), "warning"
             )
-        self._told = len(bad)
+        self._told = max(self._told, len(bad))
 
     def _small(self) -> Iterator[Notice]:
-        for album, what in zip((self.content, self.style), ONE, strict=True):
+        for album, what in zip(self._albums, ONE, strict=False):  # none when the run had been finished
             small = album.smaller_than(self._crop)
             if small:
                 which = f"{small} of {len(album)} {what}s are" if len(album) > 1 else f"the {what} is"
-                yield Notice(f"{which} smaller than --crop {self._crop} and enlarged")
+                yield Notice(f"{which} smaller than the crops of {self._crop} pixels and enlarged")
 
     def close(self) -> None:
-        """Ends their threads."""
-        self.content.close()
-        self.style.close()
+        """Ends their threads; what could not be read stays known."""
+        self._troubles = self.unreadable()
+        for album in self._albums:
+            album.close()
+        self._albums = ()

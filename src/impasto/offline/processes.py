@@ -21,6 +21,7 @@ from torch import Tensor, distributed, nn
 
 from impasto.errors import OptionError
 
+_PEER = "Connection closed by peer", "Connection reset by peer", "Broken pipe"  # what gloo says of one that has ended
 PATIENCE = timedelta(minutes=30)  # for a process that writes a sheet while the others wait
 
 
@@ -83,6 +84,9 @@ def crew(device: torch.device) -> Iterator[Crew]:
 
     Args:
         device: the kind of device; each process of a machine takes a GPU of its own.
+
+    Raises:
+        OptionError: in those that are left, when one of the processes has ended before the others.
     """
     size = int(os.environ.get("WORLD_SIZE", "1") or 1)
     if size < 2:
@@ -94,5 +98,9 @@ def crew(device: torch.device) -> Iterator[Crew]:
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Crew(distributed.get_rank(), distributed.get_world_size(), device)
+    except RuntimeError as error:
+        if not (isinstance(error, distributed.DistError) or any(word in str(error) for word in _PEER)):
+            raise
+        raise OptionError("another process of this run has ended, and says why; mend that first") from None
     finally:
         distributed.destroy_process_group()

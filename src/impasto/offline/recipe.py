@@ -30,6 +30,8 @@ class TrainOptions(Options):
     time_limit: str = option("", "save and stop after this long, such as 90s, 9m or 2h; the same command goes on")
     batch: int = option(4, "crops an update, over all processes together", low=1, high=4096)
     crop: int = option(256, "side of the square crops in pixels", low=32, high=2048)
+    late: float = option(0.0, "share of the updates, the last ones, with larger crops; 0 for none", low=0, high=1)
+    late_crop: int = option(0, "side of those crops, fewer a batch; 0 for half as much again", low=0, high=4096)
     rate: float = option(1e-3, "largest step size of Adam", low=1e-8, high=1)
     warmup: int = option(100, "updates over which the step size rises", low=0, high=1_000_000)
     clip: float = option(1.0, "largest norm of the gradient; 0 for no limit", low=0, high=1e6)
@@ -37,6 +39,7 @@ class TrainOptions(Options):
     encoder: str = option("vgg16", "the pretrained network that the losses look with")
     device: Device = option("auto", "where to compute")
     precision: Precision = option("auto", "number format; auto takes bf16 where the hardware has it")
+    compile: bool = option(False, "on a GPU: spend minutes on compiling, then take less time for every update")
     seed: int = option(0, "of weights, crops and colours", low=0, high=2**32 - 1)
     log_every: int = option(10, "updates between lines of the log", low=1, high=1_000_000)
     sheet_every: int = option(500, "updates between sample sheets, 0 for none", low=0, high=100_000_000)
@@ -54,6 +57,7 @@ class Batch:
             every eighth sample is done to those whose index says so, whoever holds them.
         step: updates made before this one.
         seed: of whatever a recipe draws for this update; the same in every process.
+        whole: samples of this update's whole batch; late ones may hold fewer than `options.batch`.
     """
 
     content: Tensor
@@ -61,6 +65,7 @@ class Batch:
     index: Tensor
     step: int
     seed: int
+    whole: int
 
 
 @dataclass(frozen=True, eq=False)

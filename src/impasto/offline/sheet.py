@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.errors import PictureError
 from impasto.image import write
+from impasto.image.wording import cause
 from impasto.picture import Picture
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from impasto.offline.album import Album
+    from impasto.offline.data import Bytes
     from impasto.offline.recipe import Recipe
     from impasto.picture import Pixels
 
@@ -56,16 +58,18 @@ def write_sheet(sheet: Picture, folder: Path, step: int) -> Path:
         PictureError: when the system refuses.
     """
     path = folder / "sheets" / f"{step}.jpg"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PictureError(f"{path.parent} cannot be made ({cause(error)}); mend: free space") from None
     write(sheet, path, overwrite=True, quality=90)
     return path
 
 
-def samples(album: Album, count: int, device: torch.device) -> list[Tensor]:
-    """Some of an album's pictures, evenly chosen, the same every time: squares of CELL pixels, (1, 3, CELL, CELL)."""
-    chosen = np.linspace(0, len(album) - 1, min(count, len(album))).round().astype(int)
-    squares = []
-    for picture in album.draw([int(n) for n in chosen]):
+def squares(pictures: Sequence[Bytes], device: torch.device) -> list[Tensor]:
+    """The middles of pictures (H, W, 3), (1, 3, CELL, CELL) each, in [0, 1]."""
+    found = []
+    for picture in pictures:
         height, width = picture.shape[:2]
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
@@ -75,8 +79,8 @@ def samples(album: Album, count: int, device: torch.device) -> list[Tensor]:
             square = torch.nn.functional.interpolate(
                 square, (CELL, CELL), mode="bicubic", antialias=True, align_corners=False
             ).clamp(0, 1)
-        squares.append(square.contiguous(memory_format=torch.channels_last))
-    return squares
+        found.append(square.contiguous(memory_format=torch.channels_last))
+    return found
 
 
 def _edge(cells: int) -> int:

@@ -7,7 +7,7 @@ with the same number of threads it then takes, bit for bit, the way of an unbrok
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from threading import Event as StopSignal
@@ -28,14 +28,14 @@ from impasto.offline.log import Log
 from impasto.offline.pictures import Pictures
 from impasto.offline.processes import Crew, crew
 from impasto.offline.recipes import get_recipe
-from impasto.offline.schedule import seconds_of
-from impasto.offline.sheet import COLUMNS, ROWS, draw_sheet, samples, write_sheet
+from impasto.offline.schedule import seconds_of, stages
+from impasto.offline.sheet import draw_sheet, write_sheet
 from impasto.offline.weights import save_network
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from impasto.offline.recipe import Recipe, TrainOptions
+    from impasto.offline.recipe import Batch, Recipe, TrainOptions
 
 Ended = Literal["done", "time", "stop"]
 _PRIVATE = frozenset(
@@ -70,6 +70,8 @@ def run(recipe_class: type[Recipe], options: TrainOptions, *, stop: StopSignal) 
     """As `train`, for a recipe of one's own."""
     seconds_of(options.time_limit)
     device = pick_device(options.device)
+    if options.compile and device.type != "cuda":
+        raise OptionError(f"--compile is for a GPU, this run is on the {device.type}; mend: leave it out")
     memory: AbstractContextManager[None] = kept_memory() if device.type == "cpu" else nullcontext()
     with memory, torch.random.fork_rng(devices=[]), crew(device) as team, ExitStack() as stack:
         if device.type == "cuda":
@@ -93,27 +95,18 @@ class _Session:
         self.last: dict[str, float] = {}
         self.saved = -1
         self.log: Log | None = None
-        self._open: list[Pictures | Feed | Log] = []
-        share = team.share(options.batch)
+        for stage in stages(options):
+            team.share(stage.batch)
         self.pictures = Pictures(options)
-        self._open.append(self.pictures)
-        try:
-            torch.manual_seed(options.seed)
-            dtype = pick_dtype(options.precision, team.device)
-            self.learner = Learner(recipe_class(options, device=team.device, dtype=dtype), options, team)
-            self.feed = Feed(
-                self.pictures.content, self.pictures.style,
-                batch=options.batch, crop=options.crop, seed=options.seed, share=share, device=team.device,
-            )  # fmt: skip
-            self._open.insert(0, self.feed)
-        except BaseException:
-            self.close()
-            raise
+        torch.manual_seed(options.seed)
+        dtype = pick_dtype(options.precision, team.device)
+        self.learner = Learner(recipe_class(options, device=team.device, dtype=dtype), options, team)
 
     def close(self) -> None:
         """Ends threads and closes files."""
-        for opened in self._open:
-            opened.close()
+        self.pictures.close()
+        if self.log is not None:
+            self.log.close()
 
     def events(self) -> Iterator[TrainingEvent]:
         """The run itself."""
@@ -122,10 +115,10 @@ class _Session:
         yield from self._resume()
         ended: Ended = "done"
         began = time.perf_counter()
-        with closing(self.feed.batches(learner.step, options.steps)) as batches:
+        with closing(self._batches()) as batches:
             for batch in batches:
                 seen = learner.update(batch, wish=self.stop.is_set() or self._late())
-                self.pace.add(options.batch, time.perf_counter() - began)
+                self.pace.add(batch.whole, time.perf_counter() - began)
                 if self.team.leads:
                     self._after(seen)
                     yield from self.pictures.notices(self.log, learner.step)
@@ -137,6 +130,18 @@ class _Session:
         if self.team.leads:
             yield from self.pictures.notices(self.log, learner.step, final=True)
         yield self._finish(ended)
+
+    def _batches(self) -> Generator[Batch]:
+        """What is left of the run."""
+        for stage in stages(self.options):
+            first = max(stage.first, self.learner.step)
+            if first < stage.end:
+                feed = Feed(
+                    *self.pictures.open(stage.crop), batch=stage.batch, crop=stage.crop, seed=self.options.seed,
+                    share=self.team.share(stage.batch), device=self.team.device,
+                )  # fmt: skip
+                with closing(feed), closing(feed.batches(first, stage.end)) as batches:
+                    yield from batches
 
     def _resume(self) -> Iterator[Notice]:
         """Takes up the newest checkpoint there is."""
@@ -151,7 +156,6 @@ class _Session:
             return
         step = self.learner.step
         self.log = Log(self.folder, step=step, tally=found.tally if found else {})
-        self._open.append(self.log)
         for trouble in troubles:
             yield Notice(one_line(f"{trouble.partition('; mend')[0]}; the one before it is used"), "warning")
         if found is not None:
@@ -221,17 +225,15 @@ class _Session:
     def _samples(self) -> tuple[list[Tensor], list[Tensor]]:
         """Photographs and paintings of every sheet, read once."""
         if not hasattr(self, "_shown"):
-            with self.pictures.held_out() as (content, style):
-                device = self.team.device
-                self._shown = samples(content, ROWS, device), samples(style, COLUMNS, device)
+            self._shown = self.pictures.samples(self.team.device)
         return self._shown
 
     def _update(self, seen: Seen) -> Update:
-        left = (self.options.steps - self.learner.step) * self.options.batch
+        left = self.options.steps - self.learner.step
         return Update(
             step=self.learner.step, steps=self.options.steps, losses=seen.losses, observed=seen.observed,
             rate=seen.rate, images_per_second=self.pace.lately, seconds=self._seconds(),
-            seconds_left=left / self.pace.lately if self.pace.lately else 0.0,
+            seconds_left=left * self.pace.update,
         )  # fmt: skip
 
     def _seconds(self) -> float:
@@ -243,17 +245,18 @@ class _Session:
 
 
 class _Pace:
-    """Images a second, without what sheets and checkpoints take."""
+    """Images a second, and seconds an update, without what sheets and checkpoints take."""
 
     def __init__(self) -> None:
         self._images = self._seconds = 0.0
-        self.lately = 0.0
+        self.lately = self.update = 0.0
 
     def add(self, images: int, seconds: float) -> None:
         self._images += images
         self._seconds += seconds
         now = images / max(seconds, 1e-9)
         self.lately = now if not self.lately else 1 / (0.95 / self.lately + 0.05 / now)
+        self.update = seconds if not self.update else 0.95 * self.update + 0.05 * seconds
 
     @property
     def overall(self) -> float:

@@ -6,10 +6,8 @@ another network than it says or numbers that are none is refused in one line.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from impasto.errors import ImpastoError, ModelError
+from impasto.image.targets import put
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -138,19 +137,11 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         ModelError: when the system refuses; the old file is then untouched.
     """
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        put(data, path, overwrite=True)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(f"{path} cannot be written: {reason}; mend: free space, or name another folder") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

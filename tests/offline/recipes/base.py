@@ -62,8 +62,9 @@ def painting(folder: Path, name: str, seed: int, size: tuple[int, int] = (80, 64
 
 def make_batch(count: int, *, step: int = 0, seed: int = 11) -> Batch:
     return Batch(
-        content=blots(count, CROP, 1), style=blots(count, CROP, 2), index=torch.arange(count), step=step, seed=seed
-    )
+        content=blots(count, CROP, 1), style=blots(count, CROP, 2), index=torch.arange(count), step=step, seed=seed,
+        whole=count,
+    )  # fmt: skip
 
 
 def part(batch: Batch, rows: slice) -> Batch:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto.errors import OptionError
+from impasto.errors import ModelError, OptionError
 from impasto.image import read
 from impasto.offline.log import Log
-from impasto.offline.recipe import Recipe
-from impasto.offline.schedule import decay_at, rate_at, seconds_of
+from impasto.offline.recipe import Recipe, TrainOptions
+from impasto.offline.schedule import Stage, decay_at, rate_at, seconds_of, stages
 from impasto.offline.sheet import CELL, GAP, draw_sheet, write_sheet
 
 
@@ -30,6 +30,26 @@ def test_the_step_size_rises_then_falls_to_a_fiftieth() -> None:
 def test_the_average_forgets_its_start() -> None:
     assert [decay_at(step, 0.9) for step in (1, 3, 9, 50)] == [0.5, 0.75, 0.9, 0.9]
     assert decay_at(100, 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({}, [Stage(0, 100, 8, 128)]),
+        ({"late": 0.15}, [Stage(0, 85, 8, 128), Stage(85, 100, 4, 192)]),
+        ({"late": 0.5, "late_crop": 256}, [Stage(0, 50, 8, 128), Stage(50, 100, 2, 256)]),
+        ({"late": 1, "late_crop": 512}, [Stage(0, 100, 1, 512)]),
+        ({"late": 0.2, "crop": 100}, [Stage(0, 80, 8, 100), Stage(80, 100, 2, 152)]),
+    ],
+)
+def test_late_updates_have_fewer_and_larger_crops(asked: dict[str, float], expected: list[Stage]) -> None:
+    options = TrainOptions.from_dict({"steps": 100, "batch": 8, "crop": 128} | asked)
+    assert list(stages(options)) == expected
+
+
+def test_late_crops_are_not_too_small() -> None:
+    with pytest.raises(OptionError, match="--late-crop 9 is out of range; give 0 or at least 32"):
+        stages(TrainOptions(late_crop=9, late=0.1))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("", None), ("90s", 90), ("9m", 540), ("1.5h", 5400), ("1h5m", 3900)])
@@ -85,3 +105,14 @@ def test_a_sheet_has_every_photo_in_every_style(tmp_path: Path) -> None:
     path = write_sheet(sheet, tmp_path, 7)
     assert path == tmp_path / "sheets" / "7.jpg"
     assert read(path).size == sheet.size
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_without_room_says_which_file_it_is(tmp_path: Path) -> None:
+    log = Log(tmp_path, step=0, tally={})
+    log._file.close()
+    log._file = Path("/dev/full").open("w")  # noqa: SIM115 (closed by the log)
+    log.gather({"loss": 1.0})
+    with pytest.raises(ModelError, match=r"log.jsonl cannot be written: No space left on device; mend: free space"):
+        log.write(1)
+    log.close()

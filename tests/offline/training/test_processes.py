@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed
 
 from impasto.errors import OptionError
-from impasto.offline.processes import Crew
+from impasto.offline.processes import Crew, crew
 from impasto.offline.trainer import train
 from impasto.offline.weights import load_network
 
@@ -68,6 +69,19 @@ def test_a_run_of_two_goes_on_in_one(options: Make, tmp_path: Path) -> None:
     finish(train("tiny", options(out=tmp_path / "moved", normed=False, steps=8)))
     for (_, expected), (_, found) in zip(losses(alone.out), losses(moved.out), strict=True):
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_that_is_left_alone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words are gloo's; another error is not taken for it."""
+    monkeypatch.setattr(distributed, "init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr(distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: 2)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(OptionError, match="another process of this run has ended"), crew(CPU):
+        raise RuntimeError("[../pair.cc:553] Connection closed by peer [127.0.0.1]:1234")
+    with pytest.raises(RuntimeError, match="size of tensor"), crew(CPU):
+        raise RuntimeError("the size of tensor a must match")
 
 
 def test_shares_are_even_or_refused() -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from impasto.errors import ModelError, OptionError, PictureError
 from impasto.events import Started, Trained, Update
+from impasto.offline.data import held_out
 from impasto.offline.trainer import train
 from impasto.offline.weights import load_network
 
@@ -76,6 +77,68 @@ def test_the_moving_average_and_the_step_by_hand(options: Make) -> None:
     moved = saved["network"]["first.weight"] - start
     assert moved.abs().max() == pytest.approx(1e-3, rel=1e-3)
     assert torch.allclose(saved["ema"]["first.weight"] - start, moved / 2, atol=1e-7)
+
+
+@pytest.mark.parametrize("stopped_at", [3, 7, 8])
+def test_a_run_with_a_late_stage_goes_on_exactly(options: Make, tmp_path: Path, stopped_at: int) -> None:
+    whole = options(out=tmp_path / "whole", late=0.3)
+    _, events = finish(train("tiny", whole))
+    assert notices(events)[0] == "10 of 10 photographs are smaller than the crops of 48 pixels and enlarged"
+    parts = options(out=tmp_path / "parts", late=0.3)
+    stop = threading.Event()
+    for event in train("tiny", parts, stop=stop):
+        if isinstance(event, Update) and event.step == stopped_at:
+            stop.set()
+    finish(train("tiny", parts))
+    assert losses(parts.out) == losses(whole.out)
+    assert losses(whole.out)[:8] == losses(early(options, tmp_path))[:8]
+    assert losses(whole.out)[8:] != losses(early(options, tmp_path))[8:]
+    same(whole.out, parts.out)
+
+
+def early(options: Make, folder: Path) -> Path:
+    """A run without a late stage."""
+    finish(train("tiny", options(out=folder / "early")))
+    return folder / "early"
+
+
+def test_a_checkpoint_from_before_an_option_was_there_goes_on(options: Make) -> None:
+    done, _ = finish(train("tiny", options(steps=8)))
+    saved = torch.load(done.checkpoint, weights_only=True)
+    for name in ("late", "late_crop", "compile"):
+        del saved["options"][name]
+    torch.save(saved, done.checkpoint)
+    assert finish(train("tiny", options(steps=9)))[0].step == 9
+    torch.save(saved, done.checkpoint)
+    (options().out / "checkpoint-9.pt").unlink()
+    with pytest.raises(OptionError, match=r"with --late 0.0, not 0.5; mend: give --late 0.0, or another --out"):
+        finish(train("tiny", options(steps=9, late=0.5)))
+
+
+def test_compiling_is_refused_where_there_is_no_gpu(options: Make) -> None:
+    with pytest.raises(OptionError, match="--compile is for a GPU, this run is on the cpu; mend: leave it out"):
+        finish(train("tiny", options(compile=True)))
+    assert not options().out.exists()
+
+
+def test_an_update_that_is_left_out_leaves_no_trace_in_batch_norms(options: Make) -> None:
+    done, _ = finish(train("tiny", options(steps=3, spoil=(1,))))
+    saved = torch.load(done.checkpoint, weights_only=True)
+    assert saved["network"]["norm.num_batches_tracked"] == 2
+
+
+def test_held_out_pictures_that_cannot_be_read_are_stood_in_for(options: Make, tmp_path: Path, photos: Path) -> None:
+    """Sheets must not end a run over them."""
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    names = [f"q{number:03d}.jpg" for number in range(60)]
+    assert any(held_out(name) for name in names)
+    good = (photos / "p00.jpg").read_bytes()
+    for name in names:
+        (mixed / name).write_bytes(b"no picture" if held_out(name) else good)
+    done, _ = finish(train("tiny", options(content=(mixed,), steps=2)))
+    assert done.ended == "done"
+    assert (options().out / "sheets" / "2.jpg").exists()
 
 
 @pytest.mark.parametrize("stopped_at", [1, 4, 6])
@@ -207,7 +270,7 @@ def test_no_readable_picture(options: Make, tmp_path: Path) -> None:
 def test_pictures_smaller_than_the_crop_are_said(options: Make, tmp_path: Path) -> None:
     Image.fromarray(np.full((20, 24, 3), 90, np.uint8)).save(tmp_path / "small.png")
     _, events = finish(train("tiny", options(style=(tmp_path / "small.png",), steps=2)))
-    assert notices(events) == ["the painting is smaller than --crop 32 and enlarged"]
+    assert notices(events) == ["the painting is smaller than the crops of 32 pixels and enlarged"]
 
 
 def test_wrong_recipes_and_options(options: Make) -> None:

@@ -14,9 +14,9 @@ import onnxruntime  # noqa: E402
 
 from impasto.errors import ModelError  # noqa: E402
 from impasto.offline.export import predict_to_onnx, transfer_to_onnx  # noqa: E402
+from impasto.offline.export.graph import OnnxGraph  # noqa: E402
 from impasto.offline.networks.ghiasi import StylePredictionNetwork, StyleTransferNetwork  # noqa: E402
 from impasto.offline.networks.mobilenet import MobileNetV2  # noqa: E402
-from impasto.offline.onnx_graph import OnnxGraph  # noqa: E402
 
 
 def start(model: Any) -> Any:

@@ -11,11 +11,11 @@ from torch import nn
 from impasto.encoders import efficientnet, inception
 from impasto.encoders.encoder import Preprocess
 from impasto.errors import ModelError
-from impasto.offline import export_blocks as blocks
+from impasto.offline.export import blocks
 from impasto.offline.networks.mobilenet import InvertedResidual, MobileNetV2, SameConv
 
 if TYPE_CHECKING:
-    from impasto.offline.onnx_graph import OnnxGraph
+    from impasto.offline.export.graph import OnnxGraph
 
 
 def trunk(g: OnnxGraph, network: nn.Module, x: str) -> str:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from impasto.fast.card import PROPERTY, Card
-from impasto.offline import export_blocks as blocks
+from impasto.offline.export import blocks
+from impasto.offline.export.graph import OnnxGraph, Precision
 from impasto.offline.networks.johnson import SMALLEST, STRIDE, JohnsonNetwork
-from impasto.offline.onnx_graph import OnnxGraph, Precision
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from impasto.offline.export.graph import OnnxGraph
     from impasto.offline.networks.blocks import NormedConv, Residual
-    from impasto.offline.onnx_graph import OnnxGraph
 
     Array = npt.NDArray[np.float32]
 

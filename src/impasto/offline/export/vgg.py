@@ -8,14 +8,14 @@ import numpy as np
 from torch import nn
 
 from impasto.errors import ModelError
-from impasto.offline import export_blocks as blocks
+from impasto.offline.export import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from impasto.encoders.encoder import Preprocess
     from impasto.encoders.vgg import Vgg
-    from impasto.offline.onnx_graph import OnnxGraph
+    from impasto.offline.export.graph import OnnxGraph
 
 PADS = {"zeros": "", "reflect": "reflect", "replicate": "edge"}
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from impasto.fast.card import PROPERTY, Card
-from impasto.offline import export_blocks as blocks
-from impasto.offline.export_trunks import folded, trunk
+from impasto.offline.export import blocks
+from impasto.offline.export.graph import OnnxGraph, Precision
+from impasto.offline.export.trunks import folded, trunk
 from impasto.offline.networks.ghiasi import SMALLEST
-from impasto.offline.onnx_graph import OnnxGraph, Precision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

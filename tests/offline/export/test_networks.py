@@ -19,8 +19,8 @@ from impasto.encoders import load_encoder  # noqa: E402
 from impasto.errors import ModelError, OptionError  # noqa: E402
 from impasto.fast.card import PROPERTY, Card  # noqa: E402
 from impasto.image import read  # noqa: E402
-from impasto.offline import export_adain, export_dumoulin, export_ghiasi, export_impasto, export_johnson  # noqa: E402
-from impasto.offline.export import export  # noqa: E402
+from impasto.offline.export import dumoulin, export, ghiasi, impasto, johnson  # noqa: E402
+from impasto.offline.export.adain import to_onnx as transform_to_onnx  # noqa: E402
 from impasto.offline.networks import adain, wct  # noqa: E402
 from impasto.offline.networks.blocks import pad_to_multiple  # noqa: E402
 from impasto.offline.networks.impasto import TAPS, style_statistics  # noqa: E402
@@ -28,7 +28,7 @@ from impasto.offline.networks.impasto import TAPS, style_statistics  # noqa: E40
 SIZES = [(64, 64), (65, 63), (63, 66), (17, 31), (9, 40)]
 CLOSE = 1e-4
 CARD = Card(network="test", model="test-0")
-PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
 
 
 def start(model: Any) -> Any:
@@ -42,8 +42,8 @@ def start(model: Any) -> Any:
 @cache
 def session(kind: str, part: Any = "paint") -> Any:
     if kind == "impasto":
-        return start(export_impasto.to_onnx(network(kind), CARD, encoder=vgg16())[part])
-    writer = {"johnson": export_johnson, "dumoulin": export_dumoulin, "ghiasi": export_ghiasi}[kind]
+        return start(impasto.to_onnx(network(kind), CARD, encoder=vgg16())[part])
+    writer = {"johnson": johnson, "dumoulin": dumoulin, "ghiasi": ghiasi}[kind]
     return start(writer.to_onnx(network(kind), CARD)[part])
 
 
@@ -84,7 +84,7 @@ def test_ghiasi_paints(size: tuple[int, int]) -> None:
 @torch.no_grad()
 def test_ghiasi_reads(trunk: str) -> None:
     made = network("ghiasi", trunk=trunk)
-    reads = start(export_ghiasi.to_onnx(made, CARD)["predict"])
+    reads = start(ghiasi.to_onnx(made, CARD)["predict"])
     for size in ((96, 96), (256, 128)):
         painting = torch.rand(1, 3, *size)
         np.testing.assert_allclose(
@@ -115,7 +115,7 @@ def test_impasto_reads(size: tuple[int, int]) -> None:
 def test_feature_transforms(transform: Any, layer: str) -> None:
     """Two paintings mixed, between photo and style."""
     encoder, decoder = load_encoder("vgg19"), network("adain", layer=layer)
-    paints = start(export_adain.to_onnx(decoder, CARD, transform=transform)["paint"])
+    paints = start(transform_to_onnx(decoder, CARD, transform=transform)["paint"])
     change = {"adain": adain.adain, "wct": wct.whiten_colour}[transform]
     paintings = torch.rand(2, 3, 40, 48) * torch.tensor([[1.0, 1.0, 1.0], [0.2, 0.9, 0.4]])[:, :, None, None]
     weights, strength = torch.tensor([0.3, 0.7]), torch.tensor([0.8])
@@ -148,7 +148,7 @@ def test_fewer_bits(tmp_path: Path, kind: str, precision: Any, share: float, psn
 
 def test_the_encoder_costs_a_byte_a_weight_without_rounding(tmp_path: Path) -> None:
     """VGG-19 comes as 256 numbers a layer, and stays so."""
-    model = export_adain.to_onnx(network("adain", layer="relu3_1"), CARD)["paint"]
+    model = transform_to_onnx(network("adain", layer="relu3_1"), CARD)["paint"]
     codes = [t for t in model.graph.initializer if t.data_type == onnx.TensorProto.UINT8]
     stored = sum(onnx.numpy_helper.to_array(t).size for t in codes)
     weights = sum(p.numel() for n, p in load_encoder("vgg19").named_parameters() if "weight" in n and "conv" in n)

@@ -1,8 +1,4 @@
-"""Trained networks as ONNX files that `impasto.fast` runs without torch, for pictures of any size.
-
-Each architecture has its writer, `export_<network>.py`; here is what they have in common: what is read, what a file
-says of itself, where it goes, and what storing its weights in fewer bits has cost.
-"""
+"""From what training left to files to paint with: what is read, what a file says of itself, and where it goes."""
 
 from __future__ import annotations
 
@@ -16,10 +12,9 @@ from typing import TYPE_CHECKING
 from impasto.errors import ModelError, OptionError
 from impasto.fast.card import Card, Part
 from impasto.fast.engine import PREDICT
-from impasto.offline.export_adain import Transform
-from impasto.offline.export_ghiasi import predict_to_onnx, transfer_to_onnx
-from impasto.offline.export_loss import Difference, difference
-from impasto.offline.onnx_graph import Precision
+from impasto.offline.export.adain import Transform
+from impasto.offline.export.graph import Precision
+from impasto.offline.export.rounding import Difference, difference
 from impasto.offline.weights import Loaded, load_network, write_whole
 
 if TYPE_CHECKING:
@@ -27,8 +22,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from impasto.picture import Picture
-
-__all__ = ["Exported", "export", "graphs", "predict_to_onnx", "transfer_to_onnx"]
 
 WRITERS = ("johnson", "dumoulin", "ghiasi", "adain", "impasto")
 ENDING = ".onnx"
@@ -103,7 +96,7 @@ def graphs(
         OptionError: when a transform is asked of a network that has none.
     """
     if loaded.name not in WRITERS:
-        raise ModelError(f"no export is known for {loaded.name}; mend: add impasto/offline/export_{loaded.name}.py")
+        raise ModelError(f"no export is known for {loaded.name}; mend: add impasto/offline/export/{loaded.name}.py")
     if transform is not None and loaded.name != "adain":
         raise OptionError(f"--transform is for decoders of features, not for {loaded.name}; mend: leave it out")
     network = loaded.network.eval()
@@ -113,7 +106,7 @@ def graphs(
         arguments=network.arguments,  # type: ignore[arg-type]
         about=loaded.about,
     )
-    writer = import_module(f"impasto.offline.export_{loaded.name}")
+    writer = import_module(f"impasto.offline.export.{loaded.name}")
     more = {} if transform is None else {"transform": transform}
     made: dict[Part, ModelProto] = writer.to_onnx(network, card, precision=precision, **more)
     return made

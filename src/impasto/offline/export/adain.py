@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 
 from impasto.fast.card import PROPERTY, Card
-from impasto.offline import export_blocks as blocks
-from impasto.offline.export_vgg import features
+from impasto.offline.export import blocks
+from impasto.offline.export.graph import OnnxGraph, Precision
+from impasto.offline.export.vgg import features
 from impasto.offline.networks import wct
 from impasto.offline.networks.adain import VARIANCE_FLOOR, AdaInDecoder
-from impasto.offline.onnx_graph import OnnxGraph, Precision
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from impasto.fast.card import PROPERTY, Card
-from impasto.offline import export_blocks as blocks
-from impasto.offline.export_vgg import features
+from impasto.offline.export import blocks
+from impasto.offline.export.graph import OnnxGraph, Precision
+from impasto.offline.export.vgg import features
 from impasto.offline.networks import impasto
-from impasto.offline.onnx_graph import OnnxGraph, Precision
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -1,0 +1,1 @@
+"""What is exported says what the torch modules say."""
