@@ -29,7 +29,7 @@ class JohnsonTrainOptions(BalancedTrainOptions):
     hour on two processor cores.
     """
 
-    steps: int = option(3000, "updates in all; the schedule ends there", low=1, high=100_000_000)
+    steps: int = option(2000, "updates in all; the schedule ends there", low=1, high=100_000_000)
     crop: int = option(128, "side of the square crops in pixels", low=32, high=2048)
     width: float = option(0.5, "multiple of the paper's 32, 64, 128 channels", low=0.03, high=8)
     style_size: int = option(384, "long side of the painting in pixels: the size of the strokes", low=64, high=4096)
