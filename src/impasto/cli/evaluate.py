@@ -6,13 +6,14 @@ import inspect
 import json as to_json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from impasto.cli import flags
 from impasto.errors import PictureError
 from impasto.evaluation.options import EvaluateOptions
 from impasto.options import Spec
@@ -46,20 +47,8 @@ FIXED: dict[str, tuple[Any, Any]] = {
 
 def register(app: typer.Typer, name: str, text: str) -> None:
     """Adds the command, with a flag for each of its options."""
-    app.command(name, help=text)(_command())
-
-
-def _command() -> Callable[..., None]:
-    def command(**values: Any) -> None:
-        fixed = {name: values.pop(name) for name in FIXED}
-        _evaluate(fixed, values)
-
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    own = [inspect.Parameter(n, keyword, default=d, annotation=a) for n, (a, d) in FIXED.items()]
     derived = [_parameter(spec) for spec in EvaluateOptions.specs()]
-    command.__signature__ = inspect.Signature([*derived, *own])  # type: ignore[attr-defined]
-    command.__annotations__ = {}
-    return command
+    app.command(name, help=text)(flags.command(FIXED, derived, _evaluate))
 
 
 def _parameter(spec: Spec) -> inspect.Parameter:
@@ -101,19 +90,12 @@ def _options(given: Mapping[str, Any]) -> EvaluateOptions:
     for spec in EvaluateOptions.specs():
         value = given[spec.name]
         if spec.many and value:
-            values[spec.name] = [each for word in value for each in _split(spec, word)]
+            values[spec.name] = flags.listed(spec, value)
         elif isinstance(value, str):
             values[spec.name] = spec.parse(value)
         elif value:
             values[spec.name] = value
     return EvaluateOptions.from_dict(values)
-
-
-def _split(spec: Spec, word: str) -> tuple[Any, ...]:
-    if Path(word).exists():  # a name may hold a comma
-        return (word,)
-    parsed: tuple[Any, ...] = spec.parse(word)
-    return parsed
 
 
 def _check_outputs(output: Path | None, sheet: Path | None, *, overwrite: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,38 @@ WORDS: dict[type, str] = {int: "N", float: "X", str: "NAME", Path: "FILE"}
 def parameters() -> list[inspect.Parameter]:
     """One keyword parameter for each option that any method has, None when the flag is not given."""
     return [_parameter(name, holders) for name, holders in by_name().items()]
+
+
+def command(
+    fixed: Mapping[str, tuple[Any, Any]],
+    derived: Sequence[inspect.Parameter],
+    run: Callable[[dict[str, Any], dict[str, Any]], None],
+) -> Callable[..., None]:
+    """A command that typer can read: flags of its own, and those that come from options.
+
+    Args:
+        fixed: name -> (annotation, default) of the command's own.
+        derived: the others, made from options.
+        run: called with the values of both kinds, by name.
+    """
+
+    def called(**values: Any) -> None:
+        run({name: values.pop(name) for name in fixed}, values)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = [inspect.Parameter(n, keyword, default=d, annotation=a) for n, (a, d) in fixed.items()]
+    called.__signature__ = inspect.Signature([*own, *derived])  # type: ignore[attr-defined]
+    called.__annotations__ = {}
+    return called
+
+
+def listed(spec: Spec, words: Sequence[str]) -> tuple[Any, ...]:
+    """The values of a flag that may be repeated; words hold commas, and so may the name of a file that is there."""
+    values: list[Any] = []
+    for word in words:
+        whole = spec.kind is Path and Path(word).exists()
+        values += spec.check([word]) if whole else spec.parse(word)
+    return tuple(values)
 
 
 def by_name() -> dict[str, dict[str, Spec]]:

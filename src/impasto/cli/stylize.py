@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -86,19 +85,7 @@ class Order:
 
 def register(app: typer.Typer, name: str, text: str) -> None:
     """Adds the command, with a flag for each option of each method."""
-    app.command(name, help=text)(_command())
-
-
-def _command() -> Callable[..., None]:
-    def command(**values: Any) -> None:
-        fixed = {name: values.pop(name) for name in FIXED}
-        _stylize(fixed, values)
-
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    own = [inspect.Parameter(n, keyword, default=d, annotation=a) for n, (a, d) in FIXED.items()]
-    command.__signature__ = inspect.Signature([*own, *flags.parameters()])  # type: ignore[attr-defined]
-    command.__annotations__ = {}
-    return command
+    app.command(name, help=text)(flags.command(FIXED, flags.parameters(), _stylize))
 
 
 def _stylize(fixed: dict[str, Any], given: dict[str, Any]) -> None:

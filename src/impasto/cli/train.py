@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from impasto.cli.flags import WORDS
+from impasto.cli import flags
 from impasto.errors import MissingExtraError, OptionError
 from impasto.events import Notice, Started, Trained, TrainingEvent, Update
 from impasto.offline.recipes import RECIPES, get_recipe
@@ -43,23 +43,12 @@ FIXED = {"name": (Name, inspect.Parameter.empty), "json": (AsJson, False)}
 
 def register(app: typer.Typer, name: str, text: str) -> None:
     """Adds the command, with a flag for each option of each recipe."""
-    app.command(name, help=text)(_command())
+    derived = [_parameter(option, holders) for option, holders in _by_name().items()]
+    app.command(name, help=text)(flags.command(FIXED, derived, _train))
 
 
-def _command() -> Callable[..., None]:
-    def command(**values: Any) -> None:
-        fixed = {name: values.pop(name) for name in FIXED}
-        _train(fixed["name"], values, as_json=fixed["json"])
-
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    own = [inspect.Parameter(n, keyword, default=d, annotation=a) for n, (a, d) in FIXED.items()]
-    given = [_parameter(name, holders) for name, holders in _by_name().items()]
-    command.__signature__ = inspect.Signature([*own, *given])  # type: ignore[attr-defined]
-    command.__annotations__ = {}
-    return command
-
-
-def _train(name: str, given: Mapping[str, Any], *, as_json: bool) -> None:
+def _train(fixed: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    name, as_json = fixed["name"], fixed["json"]
     row = get_recipe(name)
     options = row.options_class.from_dict(_values(name, given))
     if util.find_spec("torch") is None:
@@ -102,30 +91,23 @@ def _values(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise OptionError(f"{name} has no --{option.replace('_', '-')}; those that do: {having}")
         spec = specs[option]
         if isinstance(said, list):
-            values[option] = tuple(value for word in said for value in _listed(spec, word))
+            values[option] = flags.listed(spec, said)
         else:
             values[option] = spec.parse(said) if isinstance(said, str) else said
     return values
-
-
-def _listed(spec: Spec, word: str) -> Sequence[Any]:
-    """The values of one word of a flag that may be repeated; a file may have a comma in its name."""
-    whole = spec.kind is Path and Path(word).exists()
-    found: Sequence[Any] = spec.check([word]) if whole else spec.parse(word)
-    return found
 
 
 def _parameter(name: str, holders: Mapping[str, Spec]) -> inspect.Parameter:
     spec = next(iter(holders.values()))
     kind: Any = bool if spec.kind is bool else list[str] if spec.many else str
     choices = spec.choices
-    flags = (spec.flag, "-o") if name == "out" else (spec.flag,)
+    words = (spec.flag, "-o") if name == "out" else (spec.flag,)
     if kind is bool:
-        flags = (f"{spec.flag}/--no-{spec.flag[2:]}",)
+        words = (f"{spec.flag}/--no-{spec.flag[2:]}",)
     info = typer.Option(
-        *flags,
+        *words,
         help=_help(holders),
-        metavar="|".join(choices) if choices else "PATH" if spec.kind is Path else WORDS.get(spec.kind),
+        metavar="|".join(choices) if choices else "PATH" if spec.kind is Path else flags.WORDS.get(spec.kind),
         autocompletion=(lambda: list(choices)) if choices else None,
         show_default=False,
     )

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from impasto.losses import widen
-from impasto.losses.parametric import gram_matrix
+from impasto.losses import gram_matrix, relative_distance, widen
 
 CONTENT_LAYER = "relu3_3"
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
@@ -85,6 +84,4 @@ def residual(gram: Tensor, style: Tensor) -> Tensor:
         >>> residual(gram, 0 * gram).item(), residual(gram, gram).item()
         (1.0, 0.0)
     """
-    size = gram.square().sum((1, 2)) + style.square().sum((1, 2))
-    apart = (gram - style).square().sum((1, 2))
-    return torch.where(size > 0, apart / size.clamp_min(torch.finfo(size.dtype).tiny), apart)
+    return relative_distance(gram, style)
