@@ -6,11 +6,14 @@ painting by its own size, so that one balance fits all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
+from impasto.errors import OptionError
 from impasto.offline.recipe import Batch, Reading, Recipe, TrainOptions
+from impasto.offline.steering import Steering
 from impasto.options import option
 
 if TYPE_CHECKING:
@@ -50,6 +53,13 @@ class BalancedTrainOptions(TrainOptions):
     style_weight: float = option(10.0, "balanced: weight of the Gram matrices", low=0, high=1e9)
     moment_weight: float = option(2.0, "balanced: weight of the features' means and deviations", low=0, high=1e9)
     content_weight: float = option(2.0, "balanced: weight of the photo's normalised features", low=0, high=1e9)
+    content_target: float = option(
+        0.0, "balanced: raw content loss (relu3_3 of VGG-16) to steer the content's weight to; 0 leaves it",
+        low=0, high=1e12,
+    )  # fmt: skip
+    layer_weights: tuple[float, ...] = option(
+        (), "balanced: voice of each style layer, the shallowest first; equal ones when left out", low=0, high=1e6
+    )
     tv_weight: float = option(0.0, "balanced: weight of total variation", low=0, high=1e9)
 
 
@@ -65,8 +75,10 @@ class BalancedRecipe(Recipe):
     Attributes:
         paper: the paper's weights.
         pooling: of its loss network.
+        steering: the content's weight in the balanced loss.
 
     Raises:
+        OptionError: when there are not as many layer weights as style layers.
         ModelError: when the loss network's weights cannot be had.
     """
 
@@ -87,6 +99,11 @@ class BalancedRecipe(Recipe):
 
         pooling = self.pooling if options.loss == "paper" else "average"
         self.perception = perception or open_perception(options, device=device, dtype=dtype, pooling=pooling)
+        self.steering = Steering(options.content_weight, options.content_target)
+        taps, voices = self.perception.style, options.layer_weights
+        if voices and len(voices) != len(taps):
+            raise OptionError(f"--layer-weights has {len(voices)} numbers for {len(taps)} layers: {', '.join(taps)}")
+        self._voices = dict(zip(taps, voices or (1.0,) * len(taps), strict=True))
 
     def repaint(self, batch: Batch) -> Tensor:
         """The batch's photos, painted by the network, (n, 3, crop, crop)."""
@@ -112,7 +129,20 @@ class BalancedRecipe(Recipe):
         terms = self._paper(target, seen, photo) if paper else self._balanced(target, residuals, seen, photo)
         terms |= self._smoothness(painted)
         observed = {f"gram_{tap}": residual.detach() for tap, residual in residuals.items()}
+        observed["content_weight"] = painted.new_tensor(self.steering.weight)
         return Reading(terms, observed | {"raw_content": raw_content(seen, photo, raw)})
+
+    def steer(self, seen: Mapping[str, float]) -> None:
+        """Moves the content's weight."""
+        self.steering.follow(seen.get("raw_content", math.nan))
+
+    def state(self) -> dict[str, float]:
+        """The content's weight."""
+        return {"content_weight": self.steering.weight}
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Takes the content's weight back."""
+        self.steering.weight = float(state.get("content_weight", self.steering.weight))
 
     def _balanced(
         self,
@@ -125,10 +155,11 @@ class BalancedRecipe(Recipe):
 
         layers = self.perception.content
         content = sum(normalised_distance(seen[tap], photo[tap]).mean() for tap in layers) / len(layers)
+        style = sum(self._voices[tap] * residual for tap, residual in residuals.items())
         return {
-            "style": self.options.style_weight * cast("Tensor", sum(residuals.values())),
+            "style": self.options.style_weight * cast("Tensor", style),
             "moments": self.options.moment_weight * target.moment_residual(seen),
-            "content": self.options.content_weight * cast("Tensor", content),
+            "content": self.steering.weight * cast("Tensor", content),
         }
 
     def _paper(self, target: StyleTarget, seen: Mapping[str, Tensor], photo: Mapping[str, Tensor]) -> dict[str, Tensor]:

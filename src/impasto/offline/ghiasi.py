@@ -7,8 +7,10 @@ with it. After enough paintings the first knows what to say of those that it has
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
+from impasto.errors import ModelError
 from impasto.offline.balanced import BalancedRecipe, BalancedTrainOptions, PaperWeights
 from impasto.offline.recipe import Batch
 from impasto.options import option
@@ -29,7 +31,8 @@ class GhiasiTrainOptions(BalancedTrainOptions):
     """What `impasto train ghiasi` understands.
 
     The authors' code: batch 8 at 256 pixels, millions of steps of 1e-5. Our network starts with scales of 1 instead of
-    0 and takes larger steps; 1e-3 would make a pretrained trunk forget.
+    0 and takes larger steps; 1e-3 would make a pretrained trunk forget. With `start`, steps are relative to the size of
+    each parameter (Shazeer and Stern 2018, arXiv 1804.04235), and 1e-3 is a good one.
     """
 
     batch: int = option(8, "crops an update, over all processes together", low=1, high=4096)
@@ -39,6 +42,8 @@ class GhiasiTrainOptions(BalancedTrainOptions):
     width: float = option(1.0, "multiple of the paper's 32, 64, 128 channels", low=0.03, high=8)
     trunk: TrunkName = option("inception-v3", "what the style predictor looks with")
     pretrained: bool = option(True, "begin with a trunk that knows ImageNet")
+    far: int = option(0, "residual blocks that see a sixteenth of the size; 0 is the paper's", low=0, high=64)
+    start: Path | None = option(None, "begin with this finished network, of the same width and trunk")
 
 
 class GhiasiRecipe(BalancedRecipe):
@@ -51,7 +56,8 @@ class GhiasiRecipe(BalancedRecipe):
         perception: eyes of one's own instead of `options.encoder`.
 
     Raises:
-        ModelError: when the weights of the loss network, or of the trunk, cannot be had.
+        ModelError: when the weights of the loss network, or of the trunk, cannot be had, or the network to begin with
+            does not fit.
     """
 
     name: ClassVar[str] = "ghiasi"
@@ -72,10 +78,35 @@ class GhiasiRecipe(BalancedRecipe):
         super().__init__(options, device=device, dtype=dtype, perception=perception)
         from impasto.offline.networks.ghiasi import GhiasiNetwork
 
-        self.network = GhiasiNetwork(width=options.width, trunk=options.trunk)
-        if options.pretrained:
+        self.network = GhiasiNetwork(width=options.width, trunk=options.trunk, far=options.far)
+        self._paces: dict[str, float] = {}
+        if options.start:
+            self._begin_with(options.start)
+        elif options.pretrained:
             self.network.load_trunk()
         self.network.to(device)
+
+    def _begin_with(self, path: Path) -> None:
+        """Takes over a finished network, whose batch norms keep their statistics.
+
+        Its predictor stays: the smallest steps in its many layers move all codes at once, farther than the painter can
+        follow.
+        """
+        from impasto.offline.weights import load_network
+
+        found = load_network(path, expected="ghiasi").network.state_dict()
+        ours = self.network.state_dict()
+        fits = all(name in ours and ours[name].shape == tensor.shape for name, tensor in found.items())
+        if not fits or any(not name.startswith("transfer.far.") for name in ours.keys() - found.keys()):
+            raise ModelError(f"{path} is a network of another shape; mend: give its own --width, --trunk and --far")
+        self.network.load_state_dict(found, strict=False)
+        self._paces = {name: float(tensor.double().square().mean().sqrt()) for name, tensor in found.items()}
+        self.network.hold_batch_norms()
+        self.network.prediction.requires_grad_(False)
+
+    def paces(self) -> dict[str, float]:
+        """What was taken over moves by shares of its own size, which in Magenta's networks differ a hundredfold."""
+        return {name: pace for name, pace in self._paces.items() if pace > 0}
 
     def repaint(self, batch: Batch) -> Tensor:
         """Each photo in the style of the painting beside it."""

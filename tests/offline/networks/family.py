@@ -102,7 +102,7 @@ class NetworkFamily:
         return False
 
     def test_file_gives_the_same_network(self, tmp_path: Path) -> None:
-        network, photo, style = stirred(self.network()).eval(), torch.rand(1, 3, 16, 24), self.style(1)
+        network, photo, style = stirred(self.network()).eval(), torch.rand(1, 3, 20, 24), self.style(1)
         save_network(network, tmp_path / "n.safetensors", about={"styles": ["a"]})
         loaded = load_network(tmp_path / "n.safetensors")
         assert type(loaded.network) is type(network)
@@ -123,13 +123,14 @@ class NetworkFamily:
 
     def test_tiles_of_one_picture_agree(self) -> None:
         """Where no tile's border is felt, tiles painted with the whole picture's statistics are its crops."""
-        network, style, photo = stirred(self.network()).eval(), self.style(1), blocks(32, 320)
+        tile = 2 * self.reach + 120
+        network, style, photo = stirred(self.network()).eval(), self.style(1), blocks(32, tile + 80)
         with torch.no_grad():
             with held_statistics(network):
                 whole = network(photo, *style)
-                left, right = network(photo[..., :240], *style), network(photo[..., 80:], *style)
-            after = network(photo[..., :240], *style)
-        a, b = 240 - self.reach, 80 + self.reach
+                left, right = network(photo[..., :tile], *style), network(photo[..., 80:], *style)
+            after = network(photo[..., :tile], *style)
+        a, b = tile - self.reach, 80 + self.reach
         assert b < a  # the two tiles overlap where both are right
         torch.testing.assert_close(left[..., :a], whole[..., :a], atol=1e-5, rtol=0)
         torch.testing.assert_close(right[..., b - 80 :], whole[..., b:], atol=1e-5, rtol=0)

@@ -26,6 +26,37 @@ class TestGhiasi(NetworkFamily):
         return parameter.startswith("prediction.")
 
 
+class TestGhiasiThatSeesFar(TestGhiasi):
+    least = 17
+    reach = 200
+
+    def network(self) -> torch.nn.Module:
+        return GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10, far=2)
+
+
+def test_a_new_far_path_says_nothing_and_can_learn() -> None:
+    near = stirred(GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10)).eval()
+    far = GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10, far=1).eval()
+    far.load_state_dict(near.state_dict(), strict=False)
+    photo, code = torch.rand(1, 3, 32, 48), torch.randn(1, 10)
+    painted = far(photo, code)
+    torch.testing.assert_close(painted, near(photo, code))
+    painted.square().mean().backward()
+    assert far.transfer.far.expand2.norm.gamma.weight.grad.abs().max() > 0
+
+
+def test_held_batch_norms_neither_count_nor_look_at_the_batch() -> None:
+    network = stirred(GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10)).eval()
+    photo, code = torch.rand(2, 3, 32, 32), torch.randn(2, 10)
+    with torch.no_grad():
+        still = network(photo, code)
+        network.hold_batch_norms()
+        network.train()
+        before = network.transfer.contract1.norm.running_mean.clone()
+        torch.testing.assert_close(network(photo, code), still)
+        assert torch.equal(network.transfer.contract1.norm.running_mean, before)
+
+
 @pytest.mark.parametrize("trunk", ["inception-v3", "mobilenet-v2", "efficientnet-lite0"])
 def test_every_trunk_reads_a_code_and_learns(trunk: str) -> None:
     torch.manual_seed(0)

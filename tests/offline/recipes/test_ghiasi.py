@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from impasto.errors import ModelError
+from impasto.errors import ModelError, OptionError
 from impasto.losses import gram_matrix
 from impasto.offline.ghiasi import GhiasiRecipe, GhiasiTrainOptions
+from impasto.offline.networks.ghiasi import GhiasiNetwork
 from impasto.offline.recipe import Recipe
+from impasto.offline.weights import save_network
 
 from .base import CPU, CROP, RecipeTests, blots, eyes, make_batch, settle
 
@@ -82,3 +84,69 @@ def test_begins_with_what_the_trunk_knows() -> None:
     found = ghiasi(pretrained=True).network.prediction.trunk.state_dict()
     key = next(key for key in known if key.endswith("weight"))
     torch.testing.assert_close(found[key], known[key])
+
+
+def finished(folder: Path, **arguments: Any) -> Path:
+    """A network to learn on from."""
+    torch.manual_seed(5)
+    path = folder / "finished.safetensors"
+    save_network(GhiasiNetwork(**{"width": 0.1, "trunk": "mobilenet-v2"} | arguments), path)
+    return path
+
+
+def test_learns_on_from_a_finished_network(tmp_path: Path) -> None:
+    start, batch = finished(tmp_path), make_batch(2)
+    recipe = ghiasi(trunk="mobilenet-v2", start=start, far=1)
+    network = recipe.network.train()
+    torch.manual_seed(5)
+    known = GhiasiNetwork(width=0.1, trunk="mobilenet-v2").eval()
+    with torch.no_grad():
+        code = known.encode(batch.style)
+        torch.testing.assert_close(network.encode(batch.style), code)
+        torch.testing.assert_close(network(batch.content, code), known(batch.content, code))
+    sum(recipe.read(batch).terms.values()).backward()
+    assert not any(p.requires_grad for p in network.prediction.parameters())
+    learning = [name for name, p in network.named_parameters() if p.grad is not None and bool(p.grad.any())]
+    assert "transfer.residuals.0.conv1.conv.weight" in learning
+    assert "transfer.far.expand2.norm.gamma.weight" in learning
+
+
+def test_steps_are_shares_of_each_parameters_size(tmp_path: Path) -> None:
+    assert ghiasi().paces() == {}
+    recipe = ghiasi(trunk="mobilenet-v2", start=finished(tmp_path), far=1)
+    paces, weights = recipe.paces(), dict(recipe.network.named_parameters())
+    name = "transfer.contract1.conv.weight"
+    assert paces[name] == pytest.approx(float(weights[name].detach().square().mean().sqrt()))
+    assert not any(name.startswith("transfer.far.") for name in paces)  # new ones learn as in any training
+
+
+@pytest.mark.parametrize("other", [{"width": 0.2}, {"trunk": "efficientnet-lite0"}, {"far": 1}])
+def test_a_network_of_another_shape_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
+    start = finished(tmp_path, **other)
+    with pytest.raises(ModelError, match="another shape; mend: give its own --width, --trunk and --far"):
+        ghiasi(trunk="mobilenet-v2", start=start)
+
+
+def test_layers_have_the_voice_they_are_given() -> None:
+    batch = make_batch(2)
+    terms = []
+    for weights in ((), (1.0, 1.0, 1.0, 1.0), (2.0, 2.0, 2.0, 2.0), (0.0, 0.0, 0.0, 1.0)):
+        recipe = ghiasi(layer_weights=weights)
+        settle(recipe)
+        reading = recipe.read(batch)
+        terms.append((reading.terms["style"].item(), reading.observed["gram_relu4_3"].item()))
+    assert terms[0] == pytest.approx(terms[1])
+    assert terms[2][0] == pytest.approx(2 * terms[0][0])
+    assert terms[3][0] == pytest.approx(10 * terms[3][1])
+    with pytest.raises(OptionError, match="--layer-weights has 2 numbers for 4 layers: relu1_2"):
+        ghiasi(layer_weights=(1.0, 2.0))
+
+
+def test_content_is_steered_when_a_target_is_given() -> None:
+    recipe = ghiasi(content_target=1000.0)
+    before = recipe.steering.weight
+    recipe.steer({"raw_content": 3000.0})
+    assert recipe.steering.weight > before
+    again = ghiasi(content_target=1000.0)
+    again.restore(recipe.state())
+    assert again.steering.weight == recipe.steering.weight

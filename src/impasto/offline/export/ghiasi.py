@@ -9,7 +9,7 @@ from impasto.fast.card import PROPERTY, Card
 from impasto.offline.export import blocks
 from impasto.offline.export.graph import OnnxGraph, Precision
 from impasto.offline.export.trunks import folded, trunk
-from impasto.offline.networks.ghiasi import SMALLEST
+from impasto.offline.networks.ghiasi import FAR_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,19 +20,18 @@ if TYPE_CHECKING:
     from impasto.offline.networks.blocks import StyledResidual
     from impasto.offline.networks.ghiasi import (
         ContractConv,
+        FarPath,
         GhiasiNetwork,
         StylePredictionNetwork,
         StyleTransferNetwork,
     )
-
-STRIDE = 4  # the transfer network halves twice
 
 
 def to_onnx(network: GhiasiNetwork, card: Card, *, precision: Precision = "fp32") -> dict[Part, ModelProto]:
     """Both halves in evaluation mode, as `transfer_to_onnx` and `predict_to_onnx`."""
     channels = network.transfer.contract1.conv.out_channels
     code = network.prediction.bottleneck.out_features
-    paints = replace(card, least=SMALLEST, code=code, bytes_per_pixel=blocks.bytes_per_pixel(channels))
+    paints = replace(card, least=network.transfer.least, code=code, bytes_per_pixel=blocks.bytes_per_pixel(channels))
     reads = replace(paints, part="predict")
     return {
         "paint": transfer_to_onnx(network.transfer, metadata={PROPERTY: paints.to_json()}, precision=precision),
@@ -45,20 +44,22 @@ def transfer_to_onnx(
 ) -> ModelProto:
     """The style transfer network in evaluation mode: (photo, code) -> picture.
 
-    Shapes: photo (1, 3, height, width) in [0, 1], both at least 5; code (1, D); picture as photo.
+    Shapes: photo (1, 3, height, width) in [0, 1], both at least `network.least`; code (1, D); picture as photo.
     """
     g = OnnxGraph("style transfer", precision=precision)
-    x = blocks.padded(g, "photo", STRIDE)
+    x = blocks.padded(g, "photo", network.stride)
     for contract in (network.contract1, network.contract2, network.contract3):
         x = _contract(g, contract, x)
-    for residual in network.residuals:
+    for i, residual in enumerate(network.residuals):
+        if network.far is not None and i == FAR_AFTER:
+            x = g.op("Add", x, _far(g, network.far, x))
         x = blocks.residual(g, cast("StyledResidual", residual), x, "code")
     for expand in (network.expand1, network.expand2):
         x = blocks.normed_conv(g, expand, x, "code")
     x = blocks.conv_in_rows(g, network.expand3.conv, x)
     norm = network.expand3.norm
     x = g.op("Sigmoid", blocks.instance_norm(g, x, *blocks.scale_and_shift(g, norm, "code")))
-    x = blocks.as_photo(g, x, STRIDE)
+    x = blocks.as_photo(g, x, network.stride)
     shapes = {"photo": blocks.FREE, "code": (1, norm.gamma.in_features)}
     return g.build(shapes, (x, "picture", blocks.FREE), metadata=metadata)
 
@@ -78,6 +79,16 @@ def predict_to_onnx(
     x = blocks.linear(g, network.bottleneck, x)
     shape = (1, network.bottleneck.out_features)
     return g.build({"painting": blocks.FREE}, (x, "code", shape), metadata=metadata)
+
+
+def _far(g: OnnxGraph, far: FarPath, x: str) -> str:
+    for contract in (far.contract1, far.contract2):
+        x = blocks.normed_conv(g, contract, x, "code")
+    for residual in far.residuals:
+        x = blocks.residual(g, cast("StyledResidual", residual), x, "code")
+    for expand in (far.expand1, far.expand2):
+        x = blocks.normed_conv(g, expand, x, "code")
+    return x
 
 
 def _contract(g: OnnxGraph, block: ContractConv, x: str) -> str:

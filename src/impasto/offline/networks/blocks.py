@@ -244,10 +244,18 @@ class StyledConv(NormedConv):
     norm: ConditionalInstanceNorm
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, *, code: int, upsample: int = 1, relu: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        *,
+        code: int,
+        stride: int = 1,
+        upsample: int = 1,
+        relu: bool = True,
     ) -> None:
         norm = ConditionalInstanceNorm(outputs, code)
-        super().__init__(inputs, outputs, kernel, norm=norm, upsample=upsample, relu=relu)
+        super().__init__(inputs, outputs, kernel, norm=norm, stride=stride, upsample=upsample, relu=relu)
 
 
 class StyledResidual(Residual):

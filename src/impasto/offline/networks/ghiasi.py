@@ -7,7 +7,7 @@ together on Gram losses, after which any painting is a style in one pass.
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Self, cast
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,7 +26,9 @@ from impasto.offline.networks.trunks import TRUNKS, Trunk, TrunkName
 
 CODE = 100  # length of the style code: the bottleneck of P (section 2.2)
 RESIDUALS = 5  # table 2 of Dumoulin et al. 2017, which T follows
+FAR_AFTER = 2  # residual blocks before the far path joins; those that are left may work on what it says
 SMALLEST = 5  # the 9x9 kernels reflect four pixels
+SMALLEST_FAR = 17  # continued to 32, of which two pixels are left at a sixteenth
 BATCH_NORM_EPS = 1e-3  # TF-slim's, as published
 
 
@@ -42,6 +44,52 @@ class ContractConv(NormedConv):
         norm = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS, momentum=1e-3)
         norm.weight.requires_grad_(False)  # shift without scale: the next convolution can scale by itself
         super().__init__(inputs, outputs, kernel, norm=norm, stride=stride)
+        self.holds = False
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module; a norm that `hold_batch_norms` holds stays in evaluation mode."""
+        super().train(mode)
+        self.norm.train(mode and not self.holds)
+        return self
+
+
+class FarPath(nn.Module):
+    """What T sees from afar, an addition of ours: down to a sixteenth of the size, where a 3x3 kernel spans a figure.
+
+    The published networks stop at a quarter, where ten such kernels span no more than a large brush stroke. Its last
+    norm says nothing at first: a network that is given a far path paints as it did before (Chen et al. 2016, Net2Net,
+    arXiv 1511.05641), and learns on from there.
+
+    Args:
+        channels: that come in, and go out.
+        blocks: residual blocks at the sixteenth.
+        code: length of the style code.
+
+    Shapes: x (N, channels, H, W), sides dividing by 4, code (N, code) -> as x.
+    """
+
+    def __init__(self, channels: int, *, blocks: int, code: int) -> None:
+        super().__init__()
+        wide, wider = 2 * channels, 3 * channels
+        self.contract1 = StyledConv(channels, wide, 3, code=code, stride=2)
+        self.contract2 = StyledConv(wide, wider, 3, code=code, stride=2)
+        self.residuals = nn.ModuleList(StyledResidual(wider, code=code) for _ in range(blocks))
+        self.expand1 = StyledConv(wider, wide, 3, code=code, upsample=2)
+        self.expand2 = StyledConv(wide, channels, 3, code=code, upsample=2, relu=False)
+
+    def silence(self) -> None:
+        """Makes what it adds zero, for every style."""
+        for head in (self.expand2.norm.gamma, self.expand2.norm.beta):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def forward(self, x: Tensor, code: Tensor) -> Tensor:
+        """What is to be added to x."""
+        x = self.contract2(self.contract1(x, code), code)
+        for residual in self.residuals:
+            x = residual(x, code)
+        more: Tensor = self.expand2(self.expand1(x, code), code)
+        return more
 
 
 class StyleTransferNetwork(nn.Module):
@@ -52,9 +100,10 @@ class StyleTransferNetwork(nn.Module):
     Args:
         width: multiple of the paper's 32, 64, 128 channels; 1.0 is the paper's, 0.25 the published mobile network.
         code: length of the style code.
+        far: residual blocks of the `FarPath`; 0 is the paper's, without one.
 
-    Shapes: photo in [0, 1] (N, 3, H, W), H and W at least 5, code (N, code) -> picture in [0, 1] (N, 3, H, W).
-    Sides that do not divide by 4 are continued by reflection and cropped again.
+    Shapes: photo in [0, 1] (N, 3, H, W), H and W at least 5, or 17 with a far path, code (N, code) -> picture in
+    [0, 1] (N, 3, H, W). Sides that do not divide by 4, or 16, are continued by reflection and cropped again.
 
     Example:
         >>> network = StyleTransferNetwork(width=0.25)
@@ -62,23 +111,27 @@ class StyleTransferNetwork(nn.Module):
         torch.Size([1, 3, 18, 27])
     """
 
-    def __init__(self, *, width: float = 1.0, code: int = CODE) -> None:
+    def __init__(self, *, width: float = 1.0, code: int = CODE, far: int = 0) -> None:
         super().__init__()
         a, b, c = (round(width * n) for n in (32, 64, 128))
+        self.stride, self.least = (16, SMALLEST_FAR) if far else (4, SMALLEST)
         self.contract1 = ContractConv(3, a, 9)
         self.contract2 = ContractConv(a, b, 3, stride=2)
         self.contract3 = ContractConv(b, c, 3, stride=2)
         self.residuals = nn.ModuleList(StyledResidual(c, code=code) for _ in range(RESIDUALS))
+        self.far = FarPath(c, blocks=far, code=code) if far else None
         self.expand1 = StyledConv(c, b, 3, code=code, upsample=2)
         self.expand2 = StyledConv(b, a, 3, code=code, upsample=2)
         self.expand3 = StyledConv(a, 3, 9, code=code, relu=False)
 
     def forward(self, photo: Tensor, code: Tensor) -> Tensor:
         """Repaints `photo`."""
-        check_size(photo, SMALLEST)
-        x = pad_to_multiple(photo, 4)
+        check_size(photo, self.least)
+        x = pad_to_multiple(photo, self.stride)
         x = self.contract3(self.contract2(self.contract1(x)))
-        for residual in self.residuals:
+        for i, residual in enumerate(self.residuals):
+            if self.far is not None and i == FAR_AFTER:
+                x = x + self.far(x, code)
             x = residual(x, code)
         x = self.expand2(self.expand1(x, code), code)
         return to_picture(self.expand3(x, code), photo)
@@ -117,13 +170,15 @@ class GhiasiNetwork(nn.Module):
         width: multiple of T's 32, 64, 128 channels.
         trunk: what P looks with: "inception-v3" up to Mixed_6e is the paper's; random until `load_trunk`.
         code: length of the style code.
+        far: residual blocks of T's far path, 0 for none.
 
     Attributes:
         arguments: what it was made with.
         prediction: P.
         transfer: T.
 
-    Shapes: photo in [0, 1] (N, 3, H, W), H and W at least 5, code (N, code) -> picture in [0, 1] (N, 3, H, W).
+    Shapes: photo in [0, 1] (N, 3, H, W), H and W at least 5, or 17 with a far path, code (N, code) -> picture in
+    [0, 1] (N, 3, H, W).
 
     Raises:
         OptionError: on an unknown trunk.
@@ -137,17 +192,28 @@ class GhiasiNetwork(nn.Module):
         torch.Size([1, 3, 18, 27])
     """
 
-    def __init__(self, *, width: float = 1.0, trunk: TrunkName = "inception-v3", code: int = CODE) -> None:
+    def __init__(
+        self, *, width: float = 1.0, trunk: TrunkName = "inception-v3", code: int = CODE, far: int = 0
+    ) -> None:
         super().__init__()
         if trunk not in TRUNKS:
             raise OptionError(f"unknown trunk {trunk!r}; choose one of: {', '.join(TRUNKS)}")
-        self.arguments: dict[str, object] = {"width": width, "trunk": trunk, "code": code}
+        self.arguments: dict[str, object] = {"width": width, "trunk": trunk, "code": code, "far": far}
         self.prediction = StylePredictionNetwork(TRUNKS[trunk].make(), code=code)
-        self.transfer = StyleTransferNetwork(width=width, code=code)
+        self.transfer = StyleTransferNetwork(width=width, code=code, far=far)
         for module in self.transfer.modules():
             if isinstance(module, ConditionalInstanceNorm):
                 nn.init.ones_(module.gamma.bias)
                 nn.init.zeros_(module.beta.bias)
+        if self.transfer.far is not None:
+            self.transfer.far.silence()
+
+    def hold_batch_norms(self) -> None:
+        """Keeps the statistics that T's batch norms have: what a finished network learns on from."""
+        for module in self.transfer.modules():
+            if isinstance(module, ContractConv):
+                module.holds = True
+        self.train(self.training)
 
     def load_trunk(self) -> None:
         """Gives the trunk what it learnt on ImageNet: where training starts.

@@ -1,0 +1,28 @@
+"""Steering: the content's weight follows a raw content loss that is asked for, and networks differ in style alone."""
+
+from __future__ import annotations
+
+import math
+
+GAIN, LEAST, MOST = 0.01, 0.1, 30.0  # relative change a step at most, bounds of the weight
+
+
+class Steering:
+    """The weight of the content, and what moves it.
+
+    Args:
+        weight: to begin with.
+        target: raw content loss (Ghiasi et al. 2017) that the training should have; 0 leaves the weight as it is.
+
+    Attributes:
+        weight: as it was steered.
+    """
+
+    def __init__(self, weight: float, target: float) -> None:
+        self.weight, self._target = weight, target
+
+    def follow(self, raw: float) -> None:
+        """Makes content heavier while it is farther off than the target, lighter while it is nearer."""
+        if self._target and math.isfinite(raw):
+            change = GAIN * max(-1.0, min(1.0, raw / self._target - 1))
+            self.weight = min(MOST, max(LEAST, self.weight * math.exp(change)))
