@@ -1,8 +1,9 @@
 """The blocks of image transformation networks as ONNX nodes, shared by all exports.
 
-Written node by node rather than traced: the graph says what the paper says, and two things are arranged for speed on
-processors. A norm that a style speaks through is one InstanceNormalization whose scale and shift come from the style,
-and the last convolution computes four rows of pixels as twelve channels, because kernels compute channels by the eight.
+Written node by node rather than traced: the graph says what the paper says, and three things are arranged for speed on
+processors. A norm that a style speaks through is one InstanceNormalization whose scale and shift come from the style;
+the last convolution computes four rows of pixels as twelve channels, because kernels compute channels by the eight; and
+what is convolved after every pixel was repeated is computed before.
 """
 
 from __future__ import annotations
@@ -50,9 +51,31 @@ def as_photo(g: OnnxGraph, x: str, multiple: int) -> str:
 
 def normed_conv(g: OnnxGraph, block: NormedConv, x: str, style: str = "") -> str:
     """Upsampling, convolution, norm and ReLU, as far as the block has them; `style` is what its norm listens to."""
-    x = reflect_by(g, upsampled(g, x, block.upsample), block.conv.kernel_size[0] // 2)
-    x = instance_norm(g, conv(g, x, array(block.conv.weight), None, block.conv), *scale_and_shift(g, block.norm, style))
+    if block.upsample == 2 and block.conv.kernel_size == (3, 3) and block.conv.bias is None:
+        x = doubled(g, block.conv, x)
+    else:
+        x = reflect_by(g, upsampled(g, x, block.upsample), block.conv.kernel_size[0] // 2)
+        x = conv(g, x, array(block.conv.weight), None, block.conv)
+    x = instance_norm(g, x, *scale_and_shift(g, block.norm, style))
     return g.op("Relu", x) if block.relu else x
+
+
+def doubled(g: OnnxGraph, layer: nn.Conv2d, x: str) -> str:
+    """Every pixel repeated in both directions, reflected by one and convolved with a 3x3 kernel; and never repeated.
+
+    The three rows under such a kernel are two rows of x, one of them twice. Four 2x2 kernels, sums of the kernel's
+    entries, give the four pixels that grow from each corner of x's pixels: less than half the products, at a quarter of
+    the positions (Shi et al. 2016, arXiv 1609.07009).
+    """
+    channels, inputs, _, _ = layer.weight.shape
+    rows = np.array([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]], np.float32)  # pixel above or below the corner
+    sums = np.einsum("ark,bcl->klabrc", rows, rows).reshape(9, 16)
+    flat = g.op("Reshape", g.weight(array(layer.weight)), g.ints(channels * inputs, 9))
+    split = g.op("Reshape", g.op("MatMul", flat, g.constant(sums, np.float32)), g.ints(channels, inputs, 4, 2, 2))
+    kernels = g.op("Reshape", g.op("Transpose", split, perm=(0, 2, 1, 3, 4)), g.ints(4 * channels, inputs, 2, 2))
+    x = g.op("Pad", x, g.ints(0, 0, 1, 1, 0, 0, 1, 1), mode="edge")
+    x = g.op("DepthToSpace", g.op("Conv", x, kernels, kernel_shape=(2, 2)), blocksize=2, mode="CRD")
+    return g.op("Slice", x, g.ints(1, 1), g.ints(-1, -1), g.ints(2, 3))
 
 
 def residual(g: OnnxGraph, block: Residual, x: str, style: str = "") -> str:
