@@ -76,10 +76,13 @@ def test_conversion_gives_the_bundled_files(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     from impasto import models
     from impasto.offline.magenta import convert
+    from impasto.offline.weights import load_network
 
     folder = magenta.folder()
     assert folder
-    for made in convert(folder, tmp_path):
+    *bundled, start = convert(folder, tmp_path)
+    assert load_network(start).name == "ghiasi"
+    for made in bundled:
         assert made.read_bytes() == models.path(made.stem).read_bytes()
 
 

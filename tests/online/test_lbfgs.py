@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
-from impasto.online.lbfgs import HISTORY, PATIENCE, Evaluate, Lbfgs
+from impasto.online.lbfgs import HISTORY, LEAST_HISTORY, MEMORY, PATIENCE, Evaluate, Lbfgs, pairs_kept
 
 NAN = math.nan
 
@@ -241,3 +241,45 @@ def test_history_is_bounded_and_a_short_one_works() -> None:
     for _ in range(300):
         optimiser.step()
     torch.testing.assert_close(optimiser.x, target, rtol=0, atol=1e-5)
+
+
+def wall(shape: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
+    """Like a loss on pictures: stiff for what changes from pixel to pixel, and not equally so everywhere."""
+    weight = 1 + 50 * random(*shape, seed=2)
+    target = 0.2 + 0.6 * random(*shape, seed=1)
+
+    def function(x: Tensor) -> Tensor:
+        error = x - target
+        return (weight * error).square().mean() + 1e3 * error.mean((-2, -1)).square().sum()
+
+    return function
+
+
+def test_a_longer_memory_saves_steps() -> None:
+    function, start = wall((1, 3, 12, 16)), random(1, 3, 12, 16)
+    losses = []
+    for history in (5, LEAST_HISTORY, HISTORY):
+        optimiser = Lbfgs(start, evaluate(function), history=history)
+        for _ in range(120):
+            optimiser.step()
+        losses.append(optimiser.loss)
+    assert losses[0] > losses[1] > losses[2]
+
+
+@pytest.mark.parametrize(("pixels", "pairs"), [(1, 100), (128 * 96, 100), (512 * 384, 100), (1024 * 768, 28)])
+def test_memory_is_long_where_pairs_are_small(pixels: int, pairs: int) -> None:
+    assert pairs_kept(3 * pixels) == pairs
+    assert pairs <= HISTORY
+    assert 2 * 4 * 3 * pixels * pairs <= MEMORY
+
+
+def test_a_huge_picture_keeps_few_pairs() -> None:
+    assert pairs_kept(3 * 4000 * 3000) == LEAST_HISTORY
+
+
+@pytest.mark.parametrize(("given", "kept"), [(None, HISTORY), (3, 3)])
+def test_no_more_pairs_than_said(given: int | None, kept: int) -> None:
+    optimiser = Lbfgs(random(1, 3, 12, 16), evaluate(wall((1, 3, 12, 16))), history=given)
+    for _ in range(HISTORY + 30):
+        optimiser.step()
+    assert len(optimiser._pairs) == kept

@@ -22,8 +22,14 @@ from impasto.errors import ImpastoError
 Evaluate = Callable[[Tensor], tuple[float, Tensor]]
 """Pixels -> (loss, gradient)."""
 
-HISTORY = 20
-"""Pairs of steps and gradient changes to remember; more of them help little and cost two pictures each."""
+HISTORY, LEAST_HISTORY = 100, 20
+"""Pairs of steps and gradient changes to remember, each as large as two pictures: as many as fit into `MEMORY`."""
+
+MEMORY = 512 << 20
+"""Bytes for all pairs; more only where `LEAST_HISTORY` of them take more."""
+
+BOLD = 2.0
+"""The first guess at the inverse curvature over the usual one, which trusts the stiffest of what was seen last."""
 
 SHORTEN = 0.25
 COARSE, FALL = 0.1, 2.0
@@ -33,13 +39,18 @@ PATIENCE = 8
 """Worse trial points in a row before the search counts as stalled."""
 
 
+def pairs_kept(numbers: int) -> int:
+    """How many pairs a search over so many float32 numbers remembers: the same on every machine."""
+    return max(LEAST_HISTORY, min(HISTORY, MEMORY // (2 * 4 * numbers)))
+
+
 class Lbfgs:
     """Minimises a function of pixels in [0, 1].
 
     Args:
         start: pixels, (..., H, W), or any numbers (N,); float32; not changed.
         evaluate: pixels -> (loss, gradient).
-        history: pairs of steps and gradient changes to remember; each costs two pictures of memory.
+        history: pairs of steps and gradient changes to remember; `pairs_kept` says how many if not given.
 
     Attributes:
         x: the best pixels so far.
@@ -48,10 +59,10 @@ class Lbfgs:
         stalled: True when no direction leads downhill any more.
     """
 
-    def __init__(self, start: Tensor, evaluate: Evaluate, *, history: int = HISTORY) -> None:
+    def __init__(self, start: Tensor, evaluate: Evaluate, *, history: int | None = None) -> None:
         self.x = start.clamp(0, 1)
         self._evaluate = evaluate
-        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history)
+        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history or pairs_kept(start.numel()))
         self.loss, self._gradient = evaluate(self.x)
         if not math.isfinite(self.loss):
             raise ImpastoError(
@@ -115,7 +126,7 @@ class Lbfgs:
             kept.append(a)
         s, y, rho = self._pairs[-1]
         smooth = self._smooth(y)
-        q = self._smooth(q).div_(rho * float(torch.dot(y.flatten(), smooth.flatten())))
+        q = self._smooth(q).mul_(BOLD / (rho * float(torch.dot(y.flatten(), smooth.flatten()))))
         for (s, y, rho), a in zip(self._pairs, reversed(kept), strict=True):
             q.add_(s, alpha=a - rho * float(torch.dot(y.flatten(), q.flatten())))
         q.mul_(free)
