@@ -353,3 +353,11 @@ def test_the_start_may_have_another_size() -> None:
     *_, done = told
     assert isinstance(done, Done)
     assert done.picture.size == (40, 26)
+
+
+def test_the_optimisers_memory_is_counted() -> None:
+    """With all the pairs that it will keep: fewer for a pixel of a larger picture, and none for Adam."""
+    small, large = (painter.bytes_per_pixel(size, BLIND, "lbfgs") for size in ((512, 384), (4000, 3000)))
+    assert painter.bytes_per_pixel((512, 384), BLIND, "adam") < large < small
+    pairs = painter.pairs_kept(3 * 4000 * 3000)
+    assert large > pairs * 2 * 3 * 4

@@ -191,14 +191,15 @@ def _paint(order: Order, output: str, *, trace: Path | None, quiet: bool, overwr
     content = read(_source(order.content))
     styles = [open_style(_source(word)) for word in order.styles]
     done, steps = None, 0
-    with _interruptible() as stop, progress.trace(trace) as keep_trace, progress.bar(quiet=quiet) as show:
+    with _interruptible() as interrupts, progress.trace(trace) as keep_trace, progress.bar(quiet=quiet) as show:
         keep_preview = progress.previews(_preview(output))
-        for event in run(content, styles, order.options, stop=stop):
+        for event in run(content, styles, order.options, stop=interrupts.stop):
             if isinstance(event, Started) and output != STREAM:  # some formats have a largest size
                 check_target(output, overwrite=overwrite, size=event.size)
             for subscriber in (show, keep_trace, keep_preview):
                 subscriber(event)
-            steps += isinstance(event, Progress)
+            if isinstance(event, Progress):
+                steps, interrupts.can_save = steps + 1, True
             done = event if isinstance(event, Done) else done
     if done is None or (done.stopped and not steps):
         raise KeyboardInterrupt
@@ -213,20 +214,30 @@ def _source(word: str) -> str | BinaryIO:
     return sys.stdin.buffer
 
 
-@contextmanager
-def _interruptible() -> Iterator[StopSignal]:
-    """The first Ctrl-C asks to stop with the best picture so far; the second stops at once."""
-    stop = StopSignal()
+class _Interrupts:
+    """The first Ctrl-C asks to stop with the best picture so far, if there is one; any other stops at once.
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+    Attributes:
+        stop: set by the first.
+        can_save: whether there is a picture yet.
+    """
+
+    def __init__(self) -> None:
+        self.stop, self.can_save = StopSignal(), False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if self.stop.is_set() or not self.can_save:
             raise KeyboardInterrupt
-        stop.set()
+        self.stop.set()
         sys.stderr.write("\nimpasto: stopping after this step; Ctrl-C again to drop the picture\n")
 
-    before = signal.signal(signal.SIGINT, ask)
+
+@contextmanager
+def _interruptible() -> Iterator[_Interrupts]:
+    interrupts = _Interrupts()
+    before = signal.signal(signal.SIGINT, interrupts)
     try:
-        yield stop
+        yield interrupts
     finally:
         signal.signal(signal.SIGINT, before)
 
