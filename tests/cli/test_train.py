@@ -59,7 +59,10 @@ def test_the_same_command_goes_on_and_says_so(impasto: Run, folder: Path, pictur
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["monet"], "there is no training for 'monet'; choose one of: johnson, dumoulin, ghiasi, adain, impasto"),
+        (
+            ["monet"],
+            "there is no training for 'monet'; choose one of: johnson, dumoulin, ghiasi, swift, adain, impasto",
+        ),
         (["tiny"], "--content is not given; name folders, images, lists or .tar shards"),
         (["tiny", "--content", "none", "--style", "photo.jpg"], "--content none does not exist; mend: check the name"),
         (["tiny", "--steps", "0"], "--steps 0 is out of range"),

@@ -27,7 +27,7 @@ _OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, 
 BAND_TILES = 192
 """Tiles of one band: fewer read the kernel too often, more leave the cache."""
 
-LEAST_CHANNELS = 128
+LEAST_CHANNELS = 64
 """Below this the transforms cost more than the products save."""
 
 

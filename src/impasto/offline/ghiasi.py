@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from impasto.offline.perception import Perception
     from impasto.offline.terms import StyleTarget
 
+READ = 256  # side of the paintings that published predictors learnt to read; at another size they say other things
+
 TrunkName = Literal["inception-v3", "mobilenet-v2", "efficientnet-lite0"]
 
 
@@ -43,6 +45,7 @@ class GhiasiTrainOptions(BalancedTrainOptions):
     trunk: TrunkName = option("inception-v3", "what the style predictor looks with")
     pretrained: bool = option(True, "begin with a trunk that knows ImageNet")
     far: int = option(0, "residual blocks that see a sixteenth of the size; 0 is the paper's", low=0, high=64)
+    painter: Literal["paper", "swift"] = option("paper", "what repaints: the paper's network, or a quicker one")
     start: Path | None = option(None, "begin with this finished network, of the same width and trunk")
 
 
@@ -78,7 +81,7 @@ class GhiasiRecipe(BalancedRecipe):
         super().__init__(options, device=device, dtype=dtype, perception=perception)
         from impasto.offline.networks.ghiasi import GhiasiNetwork
 
-        self.network = GhiasiNetwork(width=options.width, trunk=options.trunk, far=options.far)
+        self.network = GhiasiNetwork(width=options.width, trunk=options.trunk, far=options.far, painter=options.painter)
         self._paces: dict[str, float] = {}
         if options.start:
             self._begin_with(options.start)
@@ -98,7 +101,9 @@ class GhiasiRecipe(BalancedRecipe):
         ours = self.network.state_dict()
         fits = all(name in ours and ours[name].shape == tensor.shape for name, tensor in found.items())
         if not fits or any(not name.startswith("transfer.far.") for name in ours.keys() - found.keys()):
-            raise ModelError(f"{path} is a network of another shape; mend: give its own --width, --trunk and --far")
+            raise ModelError(
+                f"{path} is a network of another shape; mend: its own --width, --trunk, --painter and --far"
+            )
         self.network.load_state_dict(found, strict=False)
         self._paces = {name: float(tensor.double().square().mean().sqrt()) for name, tensor in found.items()}
         self.network.hold_batch_norms()
@@ -110,7 +115,8 @@ class GhiasiRecipe(BalancedRecipe):
 
     def repaint(self, batch: Batch) -> Tensor:
         """Each photo in the style of the painting beside it."""
-        painted: Tensor = self.network(batch.content, self.network.encode(batch.style))
+        code = self.network.encode(as_read(batch.style) if self.options.start else batch.style)
+        painted: Tensor = self.network(batch.content, code)
         return painted
 
     def target(self, batch: Batch) -> StyleTarget:
@@ -119,6 +125,10 @@ class GhiasiRecipe(BalancedRecipe):
 
         return StyleTarget.of(self.perception.remember(batch.style, self.perception.style))
 
+    def about(self) -> dict[str, object]:
+        """What it began with."""
+        return {"start": self.options.start.name} if self.options.start else {}
+
     def paint(self, network: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """The photo in the painting's style."""
         from impasto.offline.perception import half
@@ -126,3 +136,12 @@ class GhiasiRecipe(BalancedRecipe):
         with half(self.device, self.dtype):
             painted: Tensor = network(photo, cast("GhiasiNetwork", network).encode(painting))
         return painted.float()
+
+
+def as_read(paintings: Tensor) -> Tensor:
+    """Square paintings (N, 3, S, S) at the size that published predictors know."""
+    from torch.nn import functional
+
+    if paintings.shape[-1] == READ:
+        return paintings
+    return functional.interpolate(paintings, (READ, READ), mode="bilinear", antialias=True)

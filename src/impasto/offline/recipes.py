@@ -56,6 +56,7 @@ RECIPES: dict[str, Row] = {
         _row("johnson", "Johnson", "Johnson et al. 2016: one style, one network"),
         _row("dumoulin", "Dumoulin", "Dumoulin et al. 2017: several styles in one network, and all between them"),
         _row("ghiasi", "Ghiasi", "Ghiasi et al. 2017: any style, predicted from the painting"),
+        _row("swift", "Swift", "Hinton et al. 2015: a quicker painter, taught by a finished ghiasi network"),
         _row("adain", "AdaIn", "Huang and Belongie 2017: any style, by its features' means and deviations"),
         _row("impasto", "Impasto", "our own: any style, small and fast, with strokes"),
     )

@@ -39,7 +39,19 @@ if TYPE_CHECKING:
 
 Ended = Literal["done", "time", "stop"]
 _PRIVATE = frozenset(
-    {"content", "style", "finetune", "out", "device", "time_limit", "log_every", "sheet_every", "checkpoint_every"}
+    {
+        "content",
+        "style",
+        "finetune",
+        "start",
+        "teacher",
+        "out",
+        "device",
+        "time_limit",
+        "log_every",
+        "sheet_every",
+        "checkpoint_every",
+    }
 )
 
 

@@ -80,6 +80,14 @@ def test_ghiasi_paints(size: tuple[int, int]) -> None:
     agree(session("ghiasi").run(None, told)[0], network("ghiasi")(photo, code))
 
 
+@pytest.mark.parametrize("size", [*SIZES, (5, 5)])
+@torch.no_grad()
+def test_swift_ghiasi_paints(size: tuple[int, int]) -> None:
+    made, photo, code = network("ghiasi", painter="swift"), torch.rand(1, 3, *size), torch.randn(1, 20)
+    told = {"photo": photo.numpy(), "code": code.numpy()}
+    agree(start(ghiasi.to_onnx(made, CARD)["paint"]).run(None, told)[0], made(photo, code))
+
+
 @pytest.mark.parametrize("size", [(17, 17), (64, 48), (65, 47)])
 @torch.no_grad()
 def test_ghiasi_that_sees_far_paints(size: tuple[int, int]) -> None:

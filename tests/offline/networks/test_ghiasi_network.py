@@ -34,6 +34,17 @@ class TestGhiasiThatSeesFar(TestGhiasi):
         return GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10, far=2)
 
 
+class TestSwiftGhiasi(TestGhiasi):
+    def network(self) -> torch.nn.Module:
+        return GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10, painter="swift")
+
+
+def test_painters_that_there_are_not() -> None:
+    for wrong in ({"painter": "oil"}, {"painter": "swift", "far": 1}):
+        with pytest.raises(OptionError, match="choose paper, or swift, which does not see far"):
+            GhiasiNetwork(trunk="mobilenet-v2", **wrong)
+
+
 def test_a_new_far_path_says_nothing_and_can_learn() -> None:
     near = stirred(GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10)).eval()
     far = GhiasiNetwork(width=0.125, trunk="mobilenet-v2", code=10, far=1).eval()

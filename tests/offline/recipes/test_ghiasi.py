@@ -10,7 +10,7 @@ import torch
 
 from impasto.errors import ModelError, OptionError
 from impasto.losses import gram_matrix
-from impasto.offline.ghiasi import GhiasiRecipe, GhiasiTrainOptions
+from impasto.offline.ghiasi import GhiasiRecipe, GhiasiTrainOptions, as_read
 from impasto.offline.networks.ghiasi import GhiasiNetwork
 from impasto.offline.recipe import Recipe
 from impasto.offline.weights import save_network
@@ -101,8 +101,8 @@ def test_learns_on_from_a_finished_network(tmp_path: Path) -> None:
     torch.manual_seed(5)
     known = GhiasiNetwork(width=0.1, trunk="mobilenet-v2").eval()
     with torch.no_grad():
-        code = known.encode(batch.style)
-        torch.testing.assert_close(network.encode(batch.style), code)
+        code = known.encode(as_read(batch.style))
+        torch.testing.assert_close(recipe.repaint(batch), known(batch.content, code))
         torch.testing.assert_close(network(batch.content, code), known(batch.content, code))
     sum(recipe.read(batch).terms.values()).backward()
     assert not any(p.requires_grad for p in network.prediction.parameters())
@@ -123,7 +123,7 @@ def test_steps_are_shares_of_each_parameters_size(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", [{"width": 0.2}, {"trunk": "efficientnet-lite0"}, {"far": 1}])
 def test_a_network_of_another_shape_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
     start = finished(tmp_path, **other)
-    with pytest.raises(ModelError, match="another shape; mend: give its own --width, --trunk and --far"):
+    with pytest.raises(ModelError, match="another shape; mend: its own --width, --trunk, --painter and --far"):
         ghiasi(trunk="mobilenet-v2", start=start)
 
 

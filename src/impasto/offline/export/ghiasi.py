@@ -9,7 +9,7 @@ from impasto.fast.card import PROPERTY, Card
 from impasto.offline.export import blocks
 from impasto.offline.export.graph import OnnxGraph, Precision
 from impasto.offline.export.trunks import folded, trunk
-from impasto.offline.networks.ghiasi import FAR_AFTER
+from impasto.offline.networks.ghiasi import FAR_AFTER, SwiftTransferNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def to_onnx(network: GhiasiNetwork, card: Card, *, precision: Precision = "fp32") -> dict[Part, ModelProto]:
     """Both halves in evaluation mode, as `transfer_to_onnx` and `predict_to_onnx`."""
-    channels = network.transfer.contract1.conv.out_channels
+    channels = network.transfer.whole
     code = network.prediction.bottleneck.out_features
     paints = replace(card, least=network.transfer.least, code=code, bytes_per_pixel=blocks.bytes_per_pixel(channels))
     reads = replace(paints, part="predict")
@@ -40,7 +40,7 @@ def to_onnx(network: GhiasiNetwork, card: Card, *, precision: Precision = "fp32"
 
 
 def transfer_to_onnx(
-    network: StyleTransferNetwork, *, metadata: Mapping[str, str], precision: Precision = "fp32"
+    network: StyleTransferNetwork | SwiftTransferNetwork, *, metadata: Mapping[str, str], precision: Precision = "fp32"
 ) -> ModelProto:
     """The style transfer network in evaluation mode: (photo, code) -> picture.
 
@@ -48,6 +48,22 @@ def transfer_to_onnx(
     """
     g = OnnxGraph("style transfer", precision=precision)
     x = blocks.padded(g, "photo", network.stride)
+    x = _swiftly(g, network, x) if isinstance(network, SwiftTransferNetwork) else _as_in_the_paper(g, network, x)
+    shapes = {"photo": blocks.FREE, "code": (1, network.expand1.norm.gamma.in_features)}
+    return g.build(shapes, (x, "picture", blocks.FREE), metadata=metadata)
+
+
+def _swiftly(g: OnnxGraph, network: SwiftTransferNetwork, x: str) -> str:
+    for contract in (network.contract1, network.contract2):
+        x = blocks.normed_conv(g, contract, x, "code")
+    for residual in network.residuals:
+        x = blocks.residual(g, cast("StyledResidual", residual), x, "code")
+    for expand in (network.expand1, network.expand2):
+        x = blocks.normed_conv(g, expand, x, "code")
+    return g.op("Slice", g.op("Sigmoid", x), g.ints(0, 0), g.op("Shape", "photo", start=2), g.ints(2, 3))
+
+
+def _as_in_the_paper(g: OnnxGraph, network: StyleTransferNetwork, x: str) -> str:
     for contract in (network.contract1, network.contract2, network.contract3):
         x = _contract(g, contract, x)
     for i, residual in enumerate(network.residuals):
@@ -59,9 +75,7 @@ def transfer_to_onnx(
     x = blocks.conv_in_rows(g, network.expand3.conv, x)
     norm = network.expand3.norm
     x = g.op("Sigmoid", blocks.instance_norm(g, x, *blocks.scale_and_shift(g, norm, "code")))
-    x = blocks.as_photo(g, x, network.stride)
-    shapes = {"photo": blocks.FREE, "code": (1, norm.gamma.in_features)}
-    return g.build(shapes, (x, "picture", blocks.FREE), metadata=metadata)
+    return blocks.as_photo(g, x, network.stride)
 
 
 def predict_to_onnx(

@@ -1,0 +1,73 @@
+"""A painter that learns from another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from impasto.errors import ModelError, OptionError
+from impasto.offline.networks.ghiasi import GhiasiNetwork
+from impasto.offline.networks.johnson import JohnsonNetwork
+from impasto.offline.recipe import Recipe
+from impasto.offline.swift import SwiftRecipe, SwiftTrainOptions
+from impasto.offline.weights import save_network
+
+from .base import CPU, CROP, RecipeTests, make_batch, settle
+
+
+def swift(folder: Path, *, dtype: torch.dtype = torch.float32, **options: Any) -> SwiftRecipe:
+    path = folder / "teacher.safetensors"
+    torch.manual_seed(5)
+    teacher = GhiasiNetwork(width=0.1, trunk="efficientnet-lite0", code=20)
+    for parameter in teacher.prediction.bottleneck.parameters():
+        parameter.data *= 20  # a random trunk tells paintings apart by little
+    save_network(teacher, path)
+    torch.manual_seed(0)
+    given = {"width": 0.1, "crop": CROP, "teacher": path}
+    return SwiftRecipe(SwiftTrainOptions(**given | options), device=CPU, dtype=dtype)
+
+
+class TestSwift(RecipeTests):
+    terms = frozenset({"pixels", "edges", "broad"})
+    rate = 1e-2
+
+    def make(self, folder: Path, *, dtype: torch.dtype = torch.float32, **options: Any) -> Recipe:
+        return swift(folder, dtype=dtype, **options)
+
+
+def test_reads_styles_as_its_teacher_does_and_leaves_the_reading(tmp_path: Path) -> None:
+    recipe, painting = swift(tmp_path), torch.rand(1, 3, 64, 64)
+    settle(recipe)
+    with torch.no_grad():
+        assert torch.equal(recipe.network.encode(painting), recipe.teacher.encode(painting))
+    assert not any(p.requires_grad for p in recipe.network.prediction.parameters())
+    assert all(p.requires_grad for p in recipe.network.transfer.parameters())
+    assert recipe.network.arguments["painter"] == "swift"
+
+
+def test_a_pupil_that_paints_as_its_teacher_has_no_loss(tmp_path: Path) -> None:
+    recipe = swift(tmp_path)
+    recipe.network = recipe.teacher
+    assert all(term.item() == 0 for term in recipe.read(make_batch(2)).terms.values())
+
+
+def test_codes_between_painting_and_photo_are_taught_too(tmp_path: Path) -> None:
+    recipe, batch = swift(tmp_path), make_batch(4)
+    with torch.no_grad():
+        code, plain = recipe._codes(batch), recipe._codes(replace(batch, index=torch.tensor([1, 2, 3, 5])))
+    assert not torch.equal(code[0], plain[0])
+    assert torch.equal(code[1:], plain[1:])
+
+
+def test_wrong_teachers(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="mend: --teacher FILE"):
+        swift(tmp_path, teacher=None)
+    with pytest.raises(ModelError, match="does not exist"):
+        swift(tmp_path, teacher=tmp_path / "none.safetensors")
+    save_network(JohnsonNetwork(width=0.1), tmp_path / "j.safetensors")
+    with pytest.raises(ModelError, match="holds a network of 'johnson', not of 'ghiasi'"):
+        swift(tmp_path, teacher=tmp_path / "j.safetensors")
