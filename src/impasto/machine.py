@@ -30,25 +30,29 @@ def available_memory() -> int | None:
     return min(offers) if offers else None
 
 
-def check_memory(size: tuple[int, int], bytes_per_pixel: float, *, worked_at: tuple[int, int] | None = None) -> None:
+def check_memory(
+    size: tuple[int, int], bytes_per_pixel: float, *, worked_at: tuple[int, int] | None = None, besides: float = 0
+) -> None:
     """Refuses to paint what would not fit into memory.
 
     Args:
         size: (width, height) of the result.
         bytes_per_pixel: what the work takes.
         worked_at: (width, height) to paint at on the way there, where it differs.
+        besides: bytes that a smaller picture would take too, at most.
 
     Raises:
         LimitError: names the long side of a result that would fit.
     """
     free = available_memory()
     width, height = worked_at or size
-    need = width * height * bytes_per_pixel
-    if free is None or need <= free:
+    grows = width * height * bytes_per_pixel
+    if free is None or grows + besides <= free:
         return
-    fits = int(max(size) * (max(free, 0) / need) ** 0.5)
+    fits = int(max(size) * (max(free - besides, 0) / grows) ** 0.5)
+    need = (grows + besides) / 1e9
     raise LimitError(
-        f"painting {width}x{height} takes {need / 1e9:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
+        f"painting {width}x{height} takes {need:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
         f"mend: --size {max(16, fits // 16 * 16)}"
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from impasto.errors import ModelError
 from impasto.fast import engine
+from impasto.fast.card import Card
 
 from . import make_magenta_golden as magenta
 
@@ -81,7 +82,10 @@ def test_conversion_gives_the_bundled_files(tmp_path: Path) -> None:
     folder = magenta.folder()
     assert folder
     *bundled, start = convert(folder, tmp_path)
-    assert load_network(start).name == "ghiasi"
+    from impasto.offline.export.files import graphs
+
+    card = Card.from_json(graphs(load_network(start))["paint"].metadata_props[0].value, start)
+    assert card.model == engine.MAGENTA.model  # styles of the bundled pair are styles for what learns on from it
     for made in bundled:
         assert made.read_bytes() == models.path(made.stem).read_bytes()
 

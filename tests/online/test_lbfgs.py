@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
+from impasto.online import lbfgs
 from impasto.online.lbfgs import HISTORY, LEAST_HISTORY, MEMORY, PATIENCE, Evaluate, Lbfgs, pairs_kept
 
 NAN = math.nan
@@ -253,6 +254,35 @@ def wall(shape: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
         return (weight * error).square().mean() + 1e3 * error.mean((-2, -1)).square().sum()
 
     return function
+
+
+def test_a_bold_guess_saves_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    function, start = wall((1, 3, 12, 16)), random(1, 3, 12, 16)
+    losses = []
+    for bold in (1.0, lbfgs.BOLD):
+        monkeypatch.setattr(lbfgs, "BOLD", bold)
+        optimiser = Lbfgs(start, evaluate(function))
+        for _ in range(60):
+            optimiser.step()
+        losses.append(optimiser.loss)
+    assert losses[1] < losses[0]
+
+
+def test_after_failures_the_newest_pair_is_left() -> None:
+    """A function that is fine at first and then never again better."""
+    calls = 0
+
+    def worse(x: Tensor) -> tuple[float, Tensor]:
+        nonlocal calls
+        calls += 1
+        return (float((x - 0.5).square().sum()) if calls < 6 else 1e9), 2 * (x - 0.5)
+
+    optimiser = Lbfgs(torch.linspace(0, 1, 30), worse)
+    for _ in range(5):
+        optimiser.step()
+    for _ in range(lbfgs.PATIENCE // 2):
+        optimiser.step()
+    assert len(optimiser._pairs) == 1
 
 
 def test_a_longer_memory_saves_steps() -> None:

@@ -15,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from impasto import machine
 from impasto.encoders.encoder import Encoder
+from impasto.errors import LimitError
 from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Features, Loss, TotalVariation
 from impasto.online import painter
+from impasto.online.gatys import GatysOptions
 from impasto.online.painter import FACTOR, SMALLEST, Clock, Evaluation, Plan, Scale, ladder, paint_pixels
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
@@ -356,8 +359,18 @@ def test_the_start_may_have_another_size() -> None:
 
 
 def test_the_optimisers_memory_is_counted() -> None:
-    """With all the pairs that it will keep: fewer for a pixel of a larger picture, and none for Adam."""
-    small, large = (painter.bytes_per_pixel(size, BLIND, "lbfgs") for size in ((512, 384), (4000, 3000)))
-    assert painter.bytes_per_pixel((512, 384), BLIND, "adam") < large < small
-    pairs = painter.pairs_kept(3 * 4000 * 3000)
-    assert large > pairs * 2 * 3 * 4
+    """Pairs of two pictures each, of three float32 a pixel; Adam keeps none."""
+    lbfgs, adam = (painter.bytes_per_pixel(BLIND, name) for name in ("lbfgs", "adam"))
+    assert lbfgs - adam == 12 * (2 * 20 + 8 - 12)
+
+
+@pytest.mark.parametrize("free", [1e9, 2e9, 4e9, 16e9])
+def test_a_size_that_is_named_as_fitting_fits(free: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "available_memory", lambda: int(free))
+    options = GatysOptions()
+    with pytest.raises(LimitError, match="mend: --size") as refused:
+        painter.plan((40_000, 30_000), options, BLIND)
+    fits = int(str(refused.value).rpartition(" ")[2])
+    painter.plan((fits, fits * 3 // 4), options, BLIND)
+    total = painter.bytes_per_pixel(BLIND, "lbfgs") * fits * (fits * 3 // 4)
+    assert total + painter.longer_memory(3 * fits * (fits * 3 // 4)) > 0.9 * free

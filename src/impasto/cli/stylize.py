@@ -190,7 +190,7 @@ def _preview(output: str) -> Path:
 def _paint(order: Order, output: str, *, trace: Path | None, quiet: bool, overwrite: bool) -> Done:
     content = read(_source(order.content))
     styles = [open_style(_source(word)) for word in order.styles]
-    done, steps = None, 0
+    done = None
     with _interruptible() as interrupts, progress.trace(trace) as keep_trace, progress.bar(quiet=quiet) as show:
         keep_preview = progress.previews(_preview(output))
         for event in run(content, styles, order.options, stop=interrupts.stop):
@@ -198,11 +198,9 @@ def _paint(order: Order, output: str, *, trace: Path | None, quiet: bool, overwr
                 check_target(output, overwrite=overwrite, size=event.size)
             for subscriber in (show, keep_trace, keep_preview):
                 subscriber(event)
-            if isinstance(event, Progress):
-                steps, interrupts.can_save = steps + 1, True
+            interrupts.can_save = interrupts.can_save or isinstance(event, Progress)
             done = event if isinstance(event, Done) else done
-    if done is None or (done.stopped and not steps):
-        raise KeyboardInterrupt
+    assert done is not None  # noqa: S101 (a method that does not raise ends with it)
     return done
 
 

@@ -129,12 +129,14 @@ class BalancedRecipe(Recipe):
         terms = self._paper(target, seen, photo) if paper else self._balanced(target, residuals, seen, photo)
         terms |= self._smoothness(painted)
         observed = {f"gram_{tap}": residual.detach() for tap, residual in residuals.items()}
-        observed["content_weight"] = painted.new_tensor(self.steering.weight)
+        if not paper:
+            observed["content_weight"] = painted.new_tensor(self.steering.weight)
         return Reading(terms, observed | {"raw_content": raw_content(seen, photo, raw)})
 
     def steer(self, seen: Mapping[str, float]) -> None:
         """Moves the content's weight."""
-        self.steering.follow(seen.get("raw_content", math.nan))
+        if self.options.loss == "balanced":
+            self.steering.follow(seen.get("raw_content", math.nan))
 
     def state(self) -> dict[str, float]:
         """The content's weight."""

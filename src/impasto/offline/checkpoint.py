@@ -31,10 +31,12 @@ FREE_TO_CHANGE = frozenset(
         "checkpoint_every",
         "content",
         "style",
+        "start",
+        "teacher",
         "compile",
     }
 )
-"""Options that a run may go on with another value of; content and style are told by what is in them."""
+"""Options that a run may go on with another value of; pictures and networks are told by what is in them."""
 
 _NAME = re.compile(r"checkpoint-(\d+)\.pt")
 
@@ -46,7 +48,7 @@ class Checkpoint:
     Attributes:
         recipe: its name.
         options: of the run, as `to_dict` gives them.
-        pictures: fingerprints of "content" and "style".
+        pictures: fingerprints of "content", "style" and of what else is read from files.
         step: updates done.
         network: state of the network in training.
         ema: state of its moving average.
@@ -145,7 +147,7 @@ def check_same_run(
         raise OptionError(_other(folder, f"of {checkpoint.recipe}", f"{recipe} needs another --out"))
     for name, fingerprint in pictures.items():
         if checkpoint.pictures.get(name) != fingerprint:
-            raise OptionError(_other(folder, f"with other pictures in --{name}", "give the same, or another --out"))
+            raise OptionError(_other(folder, f"with something else in --{name}", "give the same, or another --out"))
     asked = options.to_dict()
     # An option that came after the checkpoint: by its default, everybody's first, the run is what it was
     saved = type(options)().to_dict() | TrainOptions().to_dict() | checkpoint.options

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from impasto.offline.perception import Perception
     from impasto.offline.terms import StyleTarget
 
+FAR = "transfer.far."  # what the names of a far path's parameters begin with
 READ = 256  # side of the paintings that published predictors learnt to read; at another size they say other things
 
 TrunkName = Literal["inception-v3", "mobilenet-v2", "efficientnet-lite0"]
@@ -33,8 +34,9 @@ class GhiasiTrainOptions(BalancedTrainOptions):
     """What `impasto train ghiasi` understands.
 
     The authors' code: batch 8 at 256 pixels, millions of steps of 1e-5. Our network starts with scales of 1 instead of
-    0 and takes larger steps; 1e-3 would make a pretrained trunk forget. With `start`, steps are relative to the size of
-    each parameter (Shazeer and Stern 2018, arXiv 1804.04235), and 1e-3 is a good one.
+    0 and takes larger steps; 1e-3 would make a pretrained trunk forget. With `start`, steps are relative to the size
+    that each parameter had in the finished network, in the idea of Shazeer and Stern 2018 (arXiv 1804.04235), who
+    follow the size as it changes.
     """
 
     batch: int = option(8, "crops an update, over all processes together", low=1, high=4096)
@@ -79,44 +81,52 @@ class GhiasiRecipe(BalancedRecipe):
         perception: Perception | None = None,
     ) -> None:
         super().__init__(options, device=device, dtype=dtype, perception=perception)
-        from impasto.offline.networks.ghiasi import GhiasiNetwork
+        from impasto.offline.networks.ghiasi import CODE, GhiasiNetwork
+        from impasto.offline.weights import load_network
 
-        self.network = GhiasiNetwork(width=options.width, trunk=options.trunk, far=options.far, painter=options.painter)
-        self._paces: dict[str, float] = {}
+        found: GhiasiNetwork | None = None
         if options.start:
-            self._begin_with(options.start)
+            found = cast("GhiasiNetwork", load_network(options.start, expected="ghiasi").network)
+        code = cast("int", found.arguments["code"]) if found else CODE
+        self.network = GhiasiNetwork(
+            width=options.width, trunk=options.trunk, code=code, far=options.far, painter=options.painter
+        )
+        self._paces: dict[str, float] = {}
+        if found is not None:
+            self._begin_with(found)
         elif options.pretrained:
             self.network.load_trunk()
         self.network.to(device)
 
-    def _begin_with(self, path: Path) -> None:
+    def _begin_with(self, finished: GhiasiNetwork) -> None:
         """Takes over a finished network, whose batch norms keep their statistics.
 
         Its predictor stays: the smallest steps in its many layers move all codes at once, farther than the painter can
         follow.
         """
-        from impasto.offline.weights import load_network
-
-        found = load_network(path, expected="ghiasi").network.state_dict()
-        ours = self.network.state_dict()
-        fits = all(name in ours and ours[name].shape == tensor.shape for name, tensor in found.items())
-        if not fits or any(not name.startswith("transfer.far.") for name in ours.keys() - found.keys()):
-            raise ModelError(
-                f"{path} is a network of another shape; mend: its own --width, --trunk, --painter and --far"
-            )
-        self.network.load_state_dict(found, strict=False)
-        self._paces = {name: float(tensor.double().square().mean().sqrt()) for name, tensor in found.items()}
+        theirs, ours = finished.state_dict(), self.network.state_dict()
+        fits = all(name in ours and ours[name].shape == tensor.shape for name, tensor in theirs.items())
+        new = ours.keys() - theirs.keys()
+        far = {name for name in ours if name.startswith(FAR)}
+        if not fits or (new and new != far):  # a far path is new as a whole or not at all: only then is it silent
+            told = {name: finished.arguments[name] for name in ("width", "trunk", "painter", "far")}
+            flags = " ".join(f"--{name} {value}" for name, value in told.items())
+            raise ModelError(f"{self.options.start} is a network of another shape; mend: {flags}")
+        self.network.load_state_dict(theirs, strict=False)
+        self._paces = {name: _pace(tensor) for name, tensor in theirs.items() if bool(tensor.any())}
         self.network.hold_batch_norms()
-        self.network.prediction.requires_grad_(False)
+        self.network.hold_prediction()
 
     def paces(self) -> dict[str, float]:
-        """What was taken over moves by shares of its own size, which in Magenta's networks differ a hundredfold."""
-        return {name: pace for name, pace in self._paces.items() if pace > 0}
+        """What was taken over moves by shares of the size that it had, which differs from layer to layer.
+
+        What is new, or zero, has no size to go by and moves as in any training.
+        """
+        return self._paces
 
     def repaint(self, batch: Batch) -> Tensor:
         """Each photo in the style of the painting beside it."""
-        code = self.network.encode(as_read(batch.style) if self.options.start else batch.style)
-        painted: Tensor = self.network(batch.content, code)
+        painted: Tensor = self.network(batch.content, self._read(self.network, batch.style))
         return painted
 
     def target(self, batch: Batch) -> StyleTarget:
@@ -134,8 +144,20 @@ class GhiasiRecipe(BalancedRecipe):
         from impasto.offline.perception import half
 
         with half(self.device, self.dtype):
-            painted: Tensor = network(photo, cast("GhiasiNetwork", network).encode(painting))
+            painted: Tensor = network(photo, self._read(cast("GhiasiNetwork", network), painting))
         return painted.float()
+
+    def _read(self, network: GhiasiNetwork, paintings: Tensor) -> Tensor:
+        return network.encode(as_read(paintings) if self.options.start else paintings)
+
+    def files(self) -> dict[str, Path]:
+        """The network to begin with."""
+        return {"start": self.options.start} if self.options.start else {}
+
+
+def _pace(tensor: Tensor) -> float:
+    """Root mean square, rounded to a power of 2: few different ones make few groups for the optimiser."""
+    return float(2.0 ** tensor.double().square().mean().sqrt().log2().round())
 
 
 def as_read(paintings: Tensor) -> Tensor:

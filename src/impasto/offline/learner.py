@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import OptionError
+from impasto.errors import ModelError, OptionError
 from impasto.offline.schedule import decay_at, rate_at
 
 if TYPE_CHECKING:
@@ -112,7 +112,10 @@ class Learner:
         for group in state["param_groups"]:
             group["fused"] = self._fused
             group.setdefault("pace", 1.0)  # of checkpoints from before there were any
-        self._optimiser.load_state_dict(state)
+        try:
+            self._optimiser.load_state_dict(state)
+        except ValueError:  # its groups are others
+            raise ModelError("the checkpoint is of another version of this training; mend: another --out") from None
         self.recipe.restore(checkpoint.steering)
         self.step, self.skipped = checkpoint.step, checkpoint.skipped
         self._skipped_in_a_row = checkpoint.skipped_in_a_row

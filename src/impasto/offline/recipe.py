@@ -108,6 +108,10 @@ class Recipe:
         """What `network`, this recipe's or its moving average, makes of photo and painting (1, 3, H, W), for sheets."""
         raise NotImplementedError
 
+    def files(self) -> Mapping[str, Path]:
+        """Options that name a finished network -> its file; a run goes on with the same one only."""
+        return {}
+
     def paces(self) -> Mapping[str, float]:
         """Names of parameters -> factors of their step sizes; 1 for those that are not named."""
         return {}

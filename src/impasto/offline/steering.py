@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-GAIN, LEAST, MOST = 0.01, 0.1, 30.0  # relative change a step at most, bounds of the weight
+GAIN, LEAST, MOST = 0.01, 0.1, 30.0  # relative change a step at most, bounds of the weight, unless it begins beyond
 
 
 class Steering:
@@ -20,9 +20,10 @@ class Steering:
 
     def __init__(self, weight: float, target: float) -> None:
         self.weight, self._target = weight, target
+        self._least, self._most = min(LEAST, weight), max(MOST, weight)
 
     def follow(self, raw: float) -> None:
         """Makes content heavier while it is farther off than the target, lighter while it is nearer."""
         if self._target and math.isfinite(raw):
             change = GAIN * max(-1.0, min(1.0, raw / self._target - 1))
-            self.weight = min(MOST, max(LEAST, self.weight * math.exp(change)))
+            self.weight = min(self._most, max(self._least, self.weight * math.exp(change)))

@@ -6,6 +6,7 @@ with the same number of threads it then takes, bit for bit, the way of an unbrok
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
@@ -113,6 +114,8 @@ class _Session:
         torch.manual_seed(options.seed)
         dtype = pick_dtype(options.precision, team.device)
         self.learner = Learner(recipe_class(options, device=team.device, dtype=dtype), options, team)
+        files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self.recipe.files().items()}
+        self.fingerprints = {**self.pictures.fingerprints, **files}
 
     def close(self) -> None:
         """Ends threads and closes files."""
@@ -159,7 +162,7 @@ class _Session:
         """Takes up the newest checkpoint there is."""
         found, troubles = checkpoints.load_latest(self.folder, self.team.device)
         if found is not None:
-            checkpoints.check_same_run(found, self.name, self.options, self.pictures.fingerprints, self.folder)
+            checkpoints.check_same_run(found, self.name, self.options, self.fingerprints, self.folder)
             checkpoints.fit(self.learner.network, found.network, self.folder)
             checkpoints.fit(self.learner.ema, found.ema, self.folder)
             self.learner.restore(found)
@@ -220,7 +223,7 @@ class _Session:
     def _save(self) -> None:
         assert self.log is not None  # noqa: S101
         checkpoint = Checkpoint(
-            recipe=self.name, options=self.options.to_dict(), pictures=self.pictures.fingerprints,
+            recipe=self.name, options=self.options.to_dict(), pictures=self.fingerprints,
             tally=dict(self.log.tally), **self.learner.state(),
         )  # fmt: skip
         checkpoints.save(checkpoint, self.folder)

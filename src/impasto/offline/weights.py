@@ -147,6 +147,10 @@ def write_whole(path: Path, data: bytes) -> None:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; mend: name the .safetensors file in it")
+    if path.suffix == ".onnx":
+        raise ModelError(f"{path} is an exported network; mend: name the .safetensors file that it was made from")
     try:
         with safe_open(path, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118

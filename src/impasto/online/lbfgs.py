@@ -1,9 +1,9 @@
 """L-BFGS for pixels: bounded to [0, 1], one evaluation a step, and never a step uphill.
 
-Nocedal and Wright, Numerical Optimization, algorithm 7.4, with four changes that painting asks for. Pixels live in a
+Nocedal and Wright, Numerical Optimization, algorithm 7.4, with changes that painting asks for. Pixels live in a
 box: those at its edge whose gradient points outside are left out of the step (Bertsekas 1982), so that what is
-optimised is what can be saved. A trial point that is worse, or not finite, is taken back and the step shortened. And
-when nothing improves any more, it says so instead of walking on. And the first guess at the curvature is a smoothing
+optimised is what can be saved. A trial point that is worse, or not finite, is taken back and the step shortened. When
+nothing improves any more, it says so instead of walking on. And the first guess at the curvature is a smoothing
 filter, not a multiple of the identity: a loss on pictures is far stiffer for fine detail than for large shapes, and
 knowing that saves about a quarter of the steps. A long memory and a bold guess save about a fifth of what is left.
 """
@@ -45,6 +45,11 @@ def pairs_kept(numbers: int) -> int:
     return max(LEAST_HISTORY, min(HISTORY, MEMORY // (2 * 4 * numbers)))
 
 
+def longer_memory(numbers: int) -> int:
+    """Bytes of the pairs beyond `LEAST_HISTORY`, at most; fewer numbers never take more."""
+    return min(MEMORY, 2 * 4 * numbers * (HISTORY - LEAST_HISTORY))
+
+
 class Lbfgs:
     """Minimises a function of pixels in [0, 1].
 
@@ -63,7 +68,9 @@ class Lbfgs:
     def __init__(self, start: Tensor, evaluate: Evaluate, *, history: int | None = None) -> None:
         self.x = start.clamp(0, 1)
         self._evaluate = evaluate
-        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(maxlen=history or pairs_kept(start.numel()))
+        self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(
+            maxlen=pairs_kept(start.numel()) if history is None else history
+        )
         self.loss, self._gradient = evaluate(self.x)
         if not math.isfinite(self.loss):
             raise ImpastoError(

@@ -23,7 +23,7 @@ from impasto.image import resize
 from impasto.losses import IMAGE, Loss, sum_of
 from impasto.machine import check_memory, kept_memory
 from impasto.online.adam import Adam
-from impasto.online.lbfgs import Lbfgs, pairs_kept
+from impasto.online.lbfgs import LEAST_HISTORY, Lbfgs, longer_memory
 from impasto.online.options import OnlineOptions, Optimizer
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
@@ -82,7 +82,8 @@ def plan(size: Size, options: OnlineOptions, sight: Sight) -> Plan:
     Raises:
         LimitError: when the result is too large for this machine's memory, or too small for the layers.
     """
-    check_memory(size, bytes_per_pixel(size, sight, options.optimizer))
+    longer = longer_memory(3 * size[0] * size[1]) if options.optimizer == "lbfgs" else 0
+    check_memory(size, bytes_per_pixel(sight, options.optimizer), besides=longer)
     least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
     if min(size) < least:
         fits = math.ceil(max(size) * least / min(size))
@@ -94,8 +95,8 @@ def plan(size: Size, options: OnlineOptions, sight: Sight) -> Plan:
     )
 
 
-def bytes_per_pixel(size: Size, sight: Sight, optimizer: Optimizer) -> float:
-    """Memory that painting takes: every map up to the deepest tap with its gradient, and the optimiser's own."""
+def bytes_per_pixel(sight: Sight, optimizer: Optimizer) -> float:
+    """Memory that painting takes: every map up to the deepest tap with its gradient, and the optimiser's least."""
     maps = 0.0
     waiting = {*sight.style, *sight.content}
     for name in sight.encoder.layers:
@@ -104,7 +105,7 @@ def bytes_per_pixel(size: Size, sight: Sight, optimizer: Optimizer) -> float:
         if not waiting:
             break
     item = next((p.element_size() for p in sight.encoder.parameters()), 4)
-    pixels = 3 * 4 * (2 * pairs_kept(3 * size[0] * size[1]) + 8 if optimizer == "lbfgs" else 12)
+    pixels = 3 * 4 * (2 * LEAST_HISTORY + 8 if optimizer == "lbfgs" else 12)
     return MAPS_KEPT * maps * item + pixels + FIXED
 
 

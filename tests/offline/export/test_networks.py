@@ -24,6 +24,7 @@ from impasto.offline.export.adain import to_onnx as transform_to_onnx  # noqa: E
 from impasto.offline.networks import adain, wct  # noqa: E402
 from impasto.offline.networks.blocks import pad_to_multiple  # noqa: E402
 from impasto.offline.networks.impasto import TAPS, style_statistics  # noqa: E402
+from impasto.offline.weights import save_network  # noqa: E402
 
 SIZES = [(64, 64), (65, 63), (63, 66), (17, 31), (9, 40)]
 CLOSE = 1e-4
@@ -149,6 +150,18 @@ def test_feature_transforms(transform: Any, layer: str) -> None:
 
 
 # Storing weights in fewer bits.
+
+
+def test_styles_are_for_every_painter_of_their_predictor(tmp_path: Path) -> None:
+    teacher, pupil = network("ghiasi"), network("ghiasi", seed=1, painter="swift")
+    pupil.prediction.load_state_dict(teacher.prediction.state_dict())
+    marks = set()
+    for name, made in (("teacher", teacher), ("pupil", pupil), ("stranger", network("ghiasi", seed=2))):
+        save_network(made, tmp_path / f"{name}.safetensors")
+        export(tmp_path / f"{name}.safetensors", tmp_path / f"{name}.onnx")
+        marks.add(card_of(tmp_path / f"{name}.onnx").model)
+        assert card_of(tmp_path / f"{name}.onnx").model == card_of(tmp_path / f"{name}-predict.onnx").model
+    assert len(marks) == 2
 
 
 @pytest.mark.parametrize(("precision", "share", "psnr"), [("fp16", 0.55, 40), ("int8", 0.32, 18)])

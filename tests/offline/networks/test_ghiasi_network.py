@@ -40,9 +40,24 @@ class TestSwiftGhiasi(TestGhiasi):
 
 
 def test_painters_that_there_are_not() -> None:
-    for wrong in ({"painter": "oil"}, {"painter": "swift", "far": 1}):
-        with pytest.raises(OptionError, match="choose paper, or swift, which does not see far"):
-            GhiasiNetwork(trunk="mobilenet-v2", **wrong)
+    with pytest.raises(OptionError, match="unknown painter 'oil'; choose one of: paper, swift"):
+        GhiasiNetwork(trunk="mobilenet-v2", painter="oil")
+    with pytest.raises(OptionError, match="cannot see far; mend: leave --far out"):
+        GhiasiNetwork(trunk="mobilenet-v2", painter="swift", far=1)
+
+
+def test_a_held_predictor_reads_as_before() -> None:
+    """Inception's batch norms would look at the batch, and count, though nothing of them learns."""
+    torch.manual_seed(0)
+    network, painting = GhiasiNetwork(width=0.125, code=10).eval(), torch.rand(2, 3, 75, 75)
+    with torch.no_grad():
+        before = network.encode(painting)
+        network.hold_prediction()
+        network.train()
+        torch.testing.assert_close(network.encode(painting), before)
+        assert network.transfer.training
+        torch.testing.assert_close(network.encode(painting), before)
+    assert not any(p.requires_grad for p in network.prediction.parameters())
 
 
 def test_a_new_far_path_says_nothing_and_can_learn() -> None:

@@ -32,7 +32,7 @@ def swift(folder: Path, *, dtype: torch.dtype = torch.float32, **options: Any) -
 
 
 class TestSwift(RecipeTests):
-    terms = frozenset({"pixels", "edges", "broad"})
+    terms = frozenset({"pixels", "edges", "broad", "texture"})
     rate = 1e-2
 
     def make(self, folder: Path, *, dtype: torch.dtype = torch.float32, **options: Any) -> Recipe:
@@ -55,12 +55,27 @@ def test_a_pupil_that_paints_as_its_teacher_has_no_loss(tmp_path: Path) -> None:
     assert all(term.item() == 0 for term in recipe.read(make_batch(2)).terms.values())
 
 
+def test_a_shifted_texture_is_the_same_and_a_blurred_one_is_not(tmp_path: Path) -> None:
+    recipe = swift(tmp_path)
+    grain = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    blurred = torch.nn.functional.avg_pool2d(grain, 3, stride=1, padding=1)
+    shifted = recipe._texture(grain.roll(5, 3), grain)
+    assert shifted < 0.1 < 0.3 < recipe._texture(blurred, grain)
+
+
 def test_codes_between_painting_and_photo_are_taught_too(tmp_path: Path) -> None:
     recipe, batch = swift(tmp_path), make_batch(4)
     with torch.no_grad():
         code, plain = recipe._codes(batch), recipe._codes(replace(batch, index=torch.tensor([1, 2, 3, 5])))
     assert not torch.equal(code[0], plain[0])
     assert torch.equal(code[1:], plain[1:])
+
+
+def test_of_small_batches_most_are_the_painting_itself(tmp_path: Path) -> None:
+    recipe, batch = swift(tmp_path), make_batch(1)
+    with torch.no_grad():
+        codes = [recipe._codes(replace(batch, step=step)) for step in range(4)]
+    assert [torch.equal(code, codes[1]) for code in codes] == [False, True, True, True]
 
 
 def test_wrong_teachers(tmp_path: Path) -> None:

@@ -26,6 +26,12 @@ def test_meets_the_target() -> None:
     assert steering.weight == pytest.approx(30)
 
 
+def test_a_weight_beyond_the_bounds_stays_there_until_it_is_moved() -> None:
+    steering = Steering(100.0, 1000.0)
+    steering.follow(1000.0)
+    assert steering.weight == 100
+
+
 def test_without_a_target_nothing_is_steered() -> None:
     steering = Steering(6.0, 0.0)
     steering.follow(1e9)

@@ -317,3 +317,44 @@ def same(one: Path, other: Path) -> None:
     pair = [load_network(run / "tiny.safetensors").network.state_dict() for run in (one, other)]
     for name, tensor in pair[0].items():
         assert torch.equal(tensor, pair[1][name]), name
+
+
+def test_a_parameter_moves_at_its_own_pace(options: Make) -> None:
+    moved = {}
+    for pace in (0.0, 0.5, 1.0):
+        asked = options(pace=pace, steps=1, warmup=0, clip=0.0, ema=0.999)
+        done, _ = finish(train("tiny", asked))
+        saved = torch.load(done.checkpoint, weights_only=True)
+        groups = {group["pace"]: group["lr"] for group in saved["optimiser"]["param_groups"]}
+        assert groups[pace] == pytest.approx(pace * groups[1.0])
+        moved[pace] = (saved["network"]["first.weight"], saved["network"]["last.weight"])
+        for path in asked.out.glob("checkpoint-*.pt"):
+            path.unlink()
+    still, half, whole = (moved[pace][0] for pace in (0.0, 0.5, 1.0))
+    torch.testing.assert_close(half - still, (whole - still) / 2, rtol=1e-3, atol=1e-7)
+    assert (whole - still).abs().max() > 1e-4
+    assert torch.equal(moved[0.0][1], moved[1.0][1])
+
+
+def test_a_checkpoint_from_before_there_were_paces_goes_on(options: Make, tmp_path: Path) -> None:
+    done, _ = finish(train("tiny", options(steps=4)))
+    saved = torch.load(done.checkpoint, weights_only=True)
+    for group in saved["optimiser"]["param_groups"]:
+        del group["pace"]
+    torch.save(saved, done.checkpoint)
+    later, _ = finish(train("tiny", options(steps=6)))
+    unbroken, _ = finish(train("tiny", options(steps=6, out=tmp_path / "unbroken")))
+    assert later.step == 6
+    assert later.losses.keys() == unbroken.losses.keys()
+
+
+def test_a_network_to_begin_with_is_known_by_what_is_in_it(options: Make, tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"a network")
+    other.write_bytes(b"a network")
+    finish(train("tiny", options(steps=4, start=one)))
+    done, _ = finish(train("tiny", options(steps=6, start=other)))
+    assert done.step == 6
+    other.write_bytes(b"another network")
+    with pytest.raises(OptionError, match="with something else in --start"):
+        finish(train("tiny", options(steps=8, start=other)))

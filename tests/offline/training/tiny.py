@@ -35,6 +35,8 @@ class TinyTrainOptions(TrainOptions):
     log_every: int = option(1, "updates between lines", low=1, high=1000)
     checkpoint_every: int = option(4, "updates between checkpoints", low=1, high=1000)
     spoil: tuple[int, ...] = option((), "updates whose loss is no number", low=0, high=1000)
+    pace: float = option(1.0, "of the first convolution", low=0, high=1)
+    start: Path | None = option(None, "a file that the run is told by")
     normed: bool = option(True, "with a batch norm, whose statistics depend on who is in the batch")
 
 
@@ -62,7 +64,7 @@ class TinyRecipe(Recipe):
     def __init__(self, options: TinyTrainOptions, *, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__(options, device=device, dtype=dtype)
         self.network = TinyNetwork(normed=options.normed)
-        self.spoil = options.spoil
+        self.spoil, self.pace, self.start = options.spoil, options.pace, options.start
         self.weight = 1.0
 
     def read(self, batch: Batch) -> Reading:
@@ -78,6 +80,12 @@ class TinyRecipe(Recipe):
 
     def steer(self, seen: Mapping[str, float]) -> None:
         self.weight *= 1 + 0.1 * min(1.0, seen["raw"])
+
+    def paces(self) -> dict[str, float]:
+        return {"first.weight": self.pace}
+
+    def files(self) -> dict[str, Path]:
+        return {"start": self.start} if self.start else {}
 
     def state(self) -> dict[str, float]:
         return {"weight": self.weight}

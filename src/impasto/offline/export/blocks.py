@@ -51,13 +51,17 @@ def as_photo(g: OnnxGraph, x: str, multiple: int) -> str:
 
 def normed_conv(g: OnnxGraph, block: NormedConv, x: str, style: str = "") -> str:
     """Upsampling, convolution, norm and ReLU, as far as the block has them; `style` is what its norm listens to."""
-    if block.upsample == 2 and block.conv.kernel_size == (3, 3) and block.conv.bias is None:
-        x = doubled(g, block.conv, x)
-    else:
-        x = reflect_by(g, upsampled(g, x, block.upsample), block.conv.kernel_size[0] // 2)
-        x = conv(g, x, array(block.conv.weight), None, block.conv)
+    x = upsampled_conv(g, block.conv, block.upsample, x)
     x = instance_norm(g, x, *scale_and_shift(g, block.norm, style))
     return g.op("Relu", x) if block.relu else x
+
+
+def upsampled_conv(g: OnnxGraph, layer: nn.Conv2d, times: int, x: str) -> str:
+    """Every pixel repeated `times` in both directions, reflected and convolved, without a bias."""
+    if times == 2 and layer.kernel_size == (3, 3) and layer.stride == (1, 1):
+        return doubled(g, layer, x)
+    x = reflect_by(g, upsampled(g, x, times), layer.kernel_size[0] // 2)
+    return conv(g, x, array(layer.weight), None, layer)
 
 
 def doubled(g: OnnxGraph, layer: nn.Conv2d, x: str) -> str:

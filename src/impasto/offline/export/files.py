@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from impasto.errors import ModelError, OptionError
 from impasto.fast.card import Card, Part
-from impasto.fast.engine import PREDICT
+from impasto.fast.engine import MAGENTA, PREDICT
 from impasto.offline.export.adain import Transform
 from impasto.offline.export.graph import Precision
 from impasto.offline.export.rounding import Difference, difference
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 WRITERS = ("johnson", "dumoulin", "ghiasi", "adain", "impasto")
 ENDING = ".onnx"
+BUNDLED_MARKS = {"ghiasi-1aa7c48e": MAGENTA.model}
+"""Of predictors that come with the package: their styles are already marked."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def graphs(
     network = loaded.network.eval()
     card = Card(
         network=loaded.name,
-        model=f"{loaded.name}-{_fingerprint(network)}",
+        model=_mark(loaded.name, network),
         arguments=network.arguments,  # type: ignore[arg-type]
         about=loaded.about,
     )
@@ -140,8 +142,15 @@ def _named(target: Path, part: Part) -> Path:
     return target if part == "paint" else target.with_name(f"{target.stem}{PREDICT}{target.suffix}")
 
 
+def _mark(name: str, network: nn.Module) -> str:
+    """What the network's style codes are marked with: they are for every painter that has the same predictor."""
+    reads = getattr(network, "prediction", network)
+    mark = f"{name}-{_fingerprint(reads)}"
+    return BUNDLED_MARKS.get(mark, mark)
+
+
 def _fingerprint(network: nn.Module) -> str:
-    """Eight hex digits of the weights: codes of one training are for no other."""
+    """Eight hex digits of the weights."""
     digest = hashlib.sha256()
     for key, value in sorted(network.state_dict().items()):
         digest.update(key.encode())

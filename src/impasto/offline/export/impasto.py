@@ -76,8 +76,7 @@ def _layer(g: OnnxGraph, layer: nn.Module, x: str) -> str:
     if isinstance(layer, impasto.StyledResidual):
         return g.op("Add", x, _layer(g, layer.b, _layer(g, layer.a, x)))
     styled = cast("impasto.StyledConv", layer)
-    x = blocks.reflect_by(g, blocks.upsampled(g, x, styled.upsample), styled.conv.kernel_size[0] // 2)
-    x = _norm(g, styled, blocks.conv(g, x, blocks.array(styled.conv.weight), None, styled.conv))
+    x = _norm(g, styled, blocks.upsampled_conv(g, styled.conv, styled.upsample, x))
     return g.op("Relu", x) if styled.relu else x
 
 

@@ -27,8 +27,8 @@ from impasto.offline.networks.trunks import TRUNKS, Trunk, TrunkName
 Painter = Literal["paper", "swift"]
 
 CODE = 100  # length of the style code: the bottleneck of P (section 2.2)
-SWIFT_RESIDUALS = 3
 RESIDUALS = 5  # table 2 of Dumoulin et al. 2017, which T follows
+SWIFT_RESIDUALS = 3  # of the swift variation
 FAR_AFTER = 2  # residual blocks before the far path joins; those that are left may work on what it says
 SMALLEST = 5  # the 9x9 kernels reflect four pixels
 SMALLEST_FAR = 17  # continued to 32, of which two pixels are left at a sixteenth
@@ -144,7 +144,7 @@ class StyleTransferNetwork(nn.Module):
 class SwiftTransferNetwork(nn.Module):
     """T for speed, a variation of ours: nothing is convolved at the photo's whole size.
 
-    Half of the time of the published T goes into 8 channels at the whole size, where processors do little at once. Here
+    The published T spends much of its time on 8 channels at the whole size, where processors do little at once. Here
     the first kernel halves, the last one speaks while it doubles, and three residual blocks do for five.
 
     Args:
@@ -159,11 +159,12 @@ class SwiftTransferNetwork(nn.Module):
         torch.Size([1, 3, 18, 27])
     """
 
-    stride, least, whole = 4, SMALLEST, 3
+    stride, least = 4, SMALLEST
 
     def __init__(self, *, width: float = 0.25, code: int = CODE) -> None:
         super().__init__()
         half, quarter = (round(width * n) for n in (64, 128))
+        self.whole = max(3, half // 4)  # a quarter of the positions takes a quarter of the memory
         self.contract1 = StyledConv(3, half, 5, code=code, stride=2)
         self.contract2 = StyledConv(half, quarter, 3, code=code, stride=2)
         self.residuals = nn.ModuleList(StyledResidual(quarter, code=code) for _ in range(SWIFT_RESIDUALS))
@@ -249,8 +250,10 @@ class GhiasiNetwork(nn.Module):
         super().__init__()
         if trunk not in TRUNKS:
             raise OptionError(f"unknown trunk {trunk!r}; choose one of: {', '.join(TRUNKS)}")
-        if painter not in get_args(Painter) or (painter == "swift" and far):
-            raise OptionError(f"unknown painter {painter!r}; choose paper, or swift, which does not see far")
+        if painter not in get_args(Painter):
+            raise OptionError(f"unknown painter {painter!r}; choose one of: {', '.join(get_args(Painter))}")
+        if painter == "swift" and far:
+            raise OptionError("a swift painter cannot see far; mend: leave --far out")
         self.arguments: dict[str, object] = {
             "width": width, "trunk": trunk, "code": code, "far": far, "painter": painter
         }  # fmt: skip
@@ -259,6 +262,7 @@ class GhiasiNetwork(nn.Module):
             self.transfer = SwiftTransferNetwork(width=width, code=code)
         else:
             self.transfer = StyleTransferNetwork(width=width, code=code, far=far)
+        self._prediction_held = False
         for module in self.transfer.modules():
             if isinstance(module, ConditionalInstanceNorm):
                 nn.init.ones_(module.gamma.bias)
@@ -272,6 +276,18 @@ class GhiasiNetwork(nn.Module):
             if isinstance(module, ContractConv):
                 module.holds = True
         self.train(self.training)
+
+    def hold_prediction(self) -> None:
+        """P reads on as it does now: nothing in it learns, its batch norms included."""
+        self._prediction_held = True
+        self.prediction.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module; a P that `hold_prediction` holds stays in evaluation mode."""
+        super().train(mode)
+        self.prediction.train(mode and not self._prediction_held)
+        return self
 
     def load_trunk(self) -> None:
         """Gives the trunk what it learnt on ImageNet: where training starts.
