@@ -256,32 +256,37 @@ def wall(shape: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
     return function
 
 
-def test_a_bold_guess_saves_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    function, start = wall((1, 3, 12, 16)), random(1, 3, 12, 16)
-    losses = []
-    for bold in (1.0, lbfgs.BOLD):
-        monkeypatch.setattr(lbfgs, "BOLD", bold)
-        optimiser = Lbfgs(start, evaluate(function))
-        for _ in range(60):
-            optimiser.step()
-        losses.append(optimiser.loss)
-    assert losses[1] < losses[0]
+@pytest.mark.parametrize(("steps", "factor"), [(lbfgs.KNOWN - 3, 1), (lbfgs.KNOWN + 5, 2.0)])
+def test_the_guess_is_bold_once_enough_is_known(steps: int, factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a gradient has nothing to do with any pair, only the guess says how far to go."""
+    optimiser = Lbfgs(0.2 + 0.6 * random(60), evaluate(lambda x: (torch.linspace(1, 40, 60) * (x - 0.5) ** 4).sum()))
+    for _ in range(steps):
+        optimiser.step()
+    pairs = torch.stack([part for s, y, _ in optimiser._pairs for part in (s, y)])
+    basis = torch.linalg.qr(pairs.T)[0]
+    free = random(60, seed=3) - 0.5
+    optimiser._gradient = free - basis @ (basis.T @ free)
+    bold = optimiser._search_direction()
+    monkeypatch.setattr(lbfgs, "BOLD", 1.0)
+    torch.testing.assert_close(bold, factor * optimiser._search_direction(), rtol=1e-2, atol=1e-5)
 
 
 def test_after_failures_the_newest_pair_is_left() -> None:
-    """A function that is fine at first and then never again better."""
-    calls = 0
+    weight, fine = torch.linspace(1, 30, 40), 8
 
-    def worse(x: Tensor) -> tuple[float, Tensor]:
-        nonlocal calls
-        calls += 1
-        return (float((x - 0.5).square().sum()) if calls < 6 else 1e9), 2 * (x - 0.5)
+    def worsens(x: Tensor) -> tuple[float, Tensor]:
+        nonlocal fine
+        fine -= 1
+        error = x - 0.5
+        return (float((weight * error).square().sum()) if fine > 0 else 1e9), 2 * weight**2 * error
 
-    optimiser = Lbfgs(torch.linspace(0, 1, 30), worse)
-    for _ in range(5):
+    optimiser = Lbfgs(random(40), worsens)
+    while fine > 0:
         optimiser.step()
-    for _ in range(lbfgs.PATIENCE // 2):
+    known = len(optimiser._pairs)
+    for _ in range(PATIENCE // 2 - 1):
         optimiser.step()
+    assert known > 1
     assert len(optimiser._pairs) == 1
 
 

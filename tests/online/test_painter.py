@@ -22,7 +22,6 @@ from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Features, Loss, TotalVariation
 from impasto.online import painter
-from impasto.online.gatys import GatysOptions
 from impasto.online.painter import FACTOR, SMALLEST, Clock, Evaluation, Plan, Scale, ladder, paint_pixels
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
@@ -367,10 +366,9 @@ def test_the_optimisers_memory_is_counted() -> None:
 @pytest.mark.parametrize("free", [1e9, 2e9, 4e9, 16e9])
 def test_a_size_that_is_named_as_fitting_fits(free: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "available_memory", lambda: int(free))
-    options = GatysOptions()
     with pytest.raises(LimitError, match="mend: --size") as refused:
-        painter.plan((40_000, 30_000), options, BLIND)
+        painter.check_fits((40_000, 30_000), BLIND, "lbfgs")
     fits = int(str(refused.value).rpartition(" ")[2])
-    painter.plan((fits, fits * 3 // 4), options, BLIND)
+    painter.check_fits((fits, fits * 3 // 4), BLIND, "lbfgs")
     total = painter.bytes_per_pixel(BLIND, "lbfgs") * fits * (fits * 3 // 4)
     assert total + painter.longer_memory(3 * fits * (fits * 3 // 4)) > 0.9 * free

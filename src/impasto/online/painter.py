@@ -82,8 +82,7 @@ def plan(size: Size, options: OnlineOptions, sight: Sight) -> Plan:
     Raises:
         LimitError: when the result is too large for this machine's memory, or too small for the layers.
     """
-    longer = longer_memory(3 * size[0] * size[1]) if options.optimizer == "lbfgs" else 0
-    check_memory(size, bytes_per_pixel(sight, options.optimizer), besides=longer)
+    check_fits(size, sight, options.optimizer)
     least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
     if min(size) < least:
         fits = math.ceil(max(size) * least / min(size))
@@ -93,6 +92,16 @@ def plan(size: Size, options: OnlineOptions, sight: Sight) -> Plan:
         optimizer=options.optimizer,
         preview_every=options.preview_every,
     )
+
+
+def check_fits(size: Size, sight: Sight, optimizer: Optimizer) -> None:
+    """Refuses a result of (width, height) that is too large for this machine's memory.
+
+    Raises:
+        LimitError: names a size that fits.
+    """
+    longer = longer_memory(3 * size[0] * size[1]) if optimizer == "lbfgs" else 0
+    check_memory(size, bytes_per_pixel(sight, optimizer), besides=longer)
 
 
 def bytes_per_pixel(sight: Sight, optimizer: Optimizer) -> float:

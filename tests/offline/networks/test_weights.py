@@ -146,7 +146,7 @@ def folder(path: Path) -> None:
         (newer, "of a newer impasto"),
         (not_a_number, "expand2.conv.weight is not finite"),
         (gone, "does not exist"),
-        (folder, "cannot be read|no safetensors"),
+        (folder, "is a folder; mend: name the .safetensors file in it"),
     ],
 )
 def test_what_is_refused(path: Path, harm: Callable[[Path], None], words: str) -> None:

@@ -201,7 +201,7 @@ def test_another_run_in_the_folder(options: Make, change: dict[str, object], mes
 
 def test_other_pictures_in_the_folder(options: Make, photos: Path) -> None:
     finish(train("tiny", options(steps=4)))
-    with pytest.raises(OptionError, match=r"with other pictures in --style; mend: give the same"):
+    with pytest.raises(OptionError, match=r"with something else in --style; mend: give the same"):
         finish(train("tiny", options(steps=6, style=(photos / "p00.jpg",))))
 
 
