@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from impasto.encoders import winograd
 from impasto.encoders.encoder import Layer, Preprocess, StagedEncoder
-from impasto.encoders.winograd import LEAST_CHANNELS, WinogradConv, accelerate, convolve, transform_kernel
+from impasto.encoders.winograd import BATCHES, ONE_PICTURE, WinogradConv, accelerate, convolve, transform_kernel
 
-CHANNELS = LEAST_CHANNELS
+CHANNELS = ONE_PICTURE
 TOLERANCE = 1e-4
 """Of the largest value: F(4x4, 3x3) loses about a digit."""
 
@@ -228,3 +228,9 @@ def test_encoder_sees_the_same(taps: tuple[str, ...]) -> None:
     for tap in taps:
         assert_near(found[tap], expected[tap])
     assert (gradient - expected_gradient).norm() < 1e-3 * expected_gradient.norm()
+
+
+def test_what_is_wide_enough_is_asked_for() -> None:
+    net = nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.Conv2d(64, 128, 3, padding=1)).requires_grad_(False)
+    assert accelerate(net, least=BATCHES) == 0
+    assert accelerate(net) == 2

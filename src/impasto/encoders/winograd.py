@@ -27,8 +27,8 @@ _OUTPUT = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, 
 BAND_TILES = 192
 """Tiles of one band: fewer read the kernel too often, more leave the cache."""
 
-LEAST_CHANNELS = 64
-"""Below this the transforms cost more than the products save."""
+ONE_PICTURE, BATCHES = 64, 128
+"""Channels below which the transforms cost more than the products save, for a large picture and for many small ones."""
 
 
 def transform_kernel(weight: Tensor) -> Tensor:
@@ -163,26 +163,30 @@ class WinogradConv(nn.Module):
         return result
 
 
-def accelerate(module: nn.Module) -> int:
+def accelerate(module: nn.Module, *, least: int = ONE_PICTURE) -> int:
     """Replaces every wide enough 3x3 convolution inside a frozen float32 module on the CPU.
+
+    Args:
+        module: changed in place.
+        least: channels that are wide enough; `BATCHES` where many small pictures go through at once.
 
     Returns:
         How many were replaced.
     """
     found = 0
     for name, child in module.named_children():
-        if isinstance(child, nn.Conv2d) and _gains(child):
+        if isinstance(child, nn.Conv2d) and _gains(child, least):
             setattr(module, name, WinogradConv(child))
             found += 1
         else:
-            found += accelerate(child)
+            found += accelerate(child, least=least)
     return found
 
 
-def _gains(conv: nn.Conv2d) -> bool:
+def _gains(conv: nn.Conv2d, least: int) -> bool:
     plain = (conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups, conv.padding_mode)
     if plain != ((3, 3), (1, 1), (1, 1), (1, 1), 1, "zeros") or conv.weight.requires_grad:
         return False
     if conv.weight.dtype != torch.float32 or conv.weight.device.type != "cpu":
         return False
-    return min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
+    return min(conv.in_channels, conv.out_channels) >= least

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.encoders import get_spec, load_encoder
 from impasto.encoders.encoder import Encoder
-from impasto.encoders.winograd import accelerate
+from impasto.encoders.winograd import BATCHES, accelerate
 from impasto.errors import ImpastoError, ModelError
 from impasto.losses import widen
 from impasto.offline.recipe import TrainOptions
@@ -92,7 +92,7 @@ def open_perception(
     except ModelError as error:
         raise _mended(spec.name, error) from error
     encoder = encoder.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    accelerate(encoder)  # touches float32 on the CPU only
+    accelerate(encoder, least=BATCHES)  # touches float32 on the CPU only
     if options.compile:
         encoder.compile(dynamic=False)
     return Perception(encoder, style=style or spec.style, content=content or spec.content)
