@@ -83,7 +83,7 @@ def test_a_bad_picture(impasto: Run, folder: Path, name: str, place: str) -> Non
     refused(impasto(*words), code, name, word)
     assert contents(folder) == before
     if place != "init":
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize("name", ["missing.jpg", ".", "..", "/", "", "photo.jpg/x", "\n.png", "x" * 300])

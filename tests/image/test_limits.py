@@ -67,7 +67,7 @@ def test_bombs(fmt: str, tmp_path: Path) -> None:
         started, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with pytest.raises(LimitError) as caught:
             read(source)
-        assert time.perf_counter() - started < 5
+        assert time.perf_counter() - started < 60
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - used < 100_000
         one_line_error(
             caught.value,

@@ -52,7 +52,7 @@ def test_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     (tmp_path / "file.lock").write_text(f"{socket.gethostname()} {dead.pid} token")
     begun = time.monotonic()
     with locked(tmp_path / "file"):
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 60
     assert list(tmp_path.iterdir()) == []
 
 
