@@ -6,14 +6,13 @@ painting by its own size, so that one balance fits all.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from impasto.errors import OptionError
-from impasto.offline.recipe import Batch, Reading, Recipe, TrainOptions
-from impasto.offline.steering import Steering
+from impasto.offline.recipe import Batch, Reading, TrainOptions
+from impasto.offline.steering import SteeredRecipe, Steering
 from impasto.options import option
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class BalancedTrainOptions(TrainOptions):
     tv_weight: float = option(0.0, "balanced: weight of total variation", low=0, high=1e9)
 
 
-class BalancedRecipe(Recipe):
+class BalancedRecipe(SteeredRecipe):
     """A paper's training that is all but its network and its paintings. A new one fills in `repaint` and `target`.
 
     Args:
@@ -99,7 +98,7 @@ class BalancedRecipe(Recipe):
 
         pooling = self.pooling if options.loss == "paper" else "average"
         self.perception = perception or open_perception(options, device=device, dtype=dtype, pooling=pooling)
-        self.steering = Steering(options.content_weight, options.content_target)
+        self.steering = Steering(options.content_weight, 0.0 if options.loss == "paper" else options.content_target)
         taps, voices = self.perception.style, options.layer_weights
         if voices and len(voices) != len(taps):
             raise OptionError(f"--layer-weights has {len(voices)} numbers for {len(taps)} layers: {', '.join(taps)}")
@@ -132,19 +131,6 @@ class BalancedRecipe(Recipe):
         if not paper:
             observed["content_weight"] = painted.new_tensor(self.steering.weight)
         return Reading(terms, observed | {"raw_content": raw_content(seen, photo, raw)})
-
-    def steer(self, seen: Mapping[str, float]) -> None:
-        """Moves the content's weight."""
-        if self.options.loss == "balanced":
-            self.steering.follow(seen.get("raw_content", math.nan))
-
-    def state(self) -> dict[str, float]:
-        """The content's weight."""
-        return {"content_weight": self.steering.weight}
-
-    def restore(self, state: Mapping[str, float]) -> None:
-        """Takes the content's weight back."""
-        self.steering.weight = float(state.get("content_weight", self.steering.weight))
 
     def _balanced(
         self,

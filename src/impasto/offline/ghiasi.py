@@ -114,8 +114,7 @@ class GhiasiRecipe(BalancedRecipe):
             raise ModelError(f"{self.options.start} is a network of another shape; mend: {flags}")
         self.network.load_state_dict(theirs, strict=False)
         self._paces = {name: _pace(tensor) for name, tensor in theirs.items() if bool(tensor.any())}
-        self.network.hold_batch_norms()
-        self.network.hold_prediction()
+        self.network.learn_on()
 
     def paces(self) -> dict[str, float]:
         """What was taken over moves by shares of the size that it had, which differs from layer to layer.

@@ -9,14 +9,13 @@ small crops are small: the last updates are made at a larger size, at which pict
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 from impasto.errors import OptionError
-from impasto.offline.recipe import Batch, Reading, Recipe, TrainOptions
-from impasto.offline.steering import Steering
+from impasto.offline.recipe import Batch, Reading, TrainOptions
+from impasto.offline.steering import SteeredRecipe, Steering
 from impasto.options import option
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class ImpastoTrainOptions(TrainOptions):
     noise_weight: float = option(0.5, "weight of the picture not changing when the photo has noise", low=0, high=1e9)
 
 
-class ImpastoRecipe(Recipe):
+class ImpastoRecipe(SteeredRecipe):
     """Trains an `ImpastoNetwork`.
 
     Args:
@@ -125,18 +124,6 @@ class ImpastoRecipe(Recipe):
         observed["raw_content"] = raw_content(seen, photo, eyes.content[0])
         observed["content_weight"] = painted.new_tensor(self.steering.weight)
         return Reading(terms, observed)
-
-    def steer(self, seen: Mapping[str, float]) -> None:
-        """Moves the content's weight."""
-        self.steering.follow(seen.get("raw_content", math.nan))
-
-    def state(self) -> dict[str, float]:
-        """The content's weight."""
-        return {"content_weight": self.steering.weight}
-
-    def restore(self, state: Mapping[str, float]) -> None:
-        """Takes the content's weight back."""
-        self.steering.weight = float(state["content_weight"])
 
     def paint(self, network: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """The photo in the painting's style."""

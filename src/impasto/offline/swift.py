@@ -69,7 +69,7 @@ class SwiftRecipe(Recipe):
         told = {name: teacher.arguments[name] for name in ("trunk", "code")}
         self.network = GhiasiNetwork(**told, width=options.width, painter="swift")  # type: ignore[arg-type]
         self.network.prediction.load_state_dict(teacher.prediction.state_dict())
-        self.network.hold_prediction()
+        self.network.learn_on()
         self.network.to(device)
         self.teacher = teacher.to(device).requires_grad_(False).eval()
         self._filters = random_filters(options.seed).to(device)

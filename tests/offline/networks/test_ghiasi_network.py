@@ -52,7 +52,7 @@ def test_a_held_predictor_reads_as_before() -> None:
     network, painting = GhiasiNetwork(width=0.125, code=10).eval(), torch.rand(2, 3, 75, 75)
     with torch.no_grad():
         before = network.encode(painting)
-        network.hold_prediction()
+        network.learn_on()
         network.train()
         torch.testing.assert_close(network.encode(painting), before)
         assert network.transfer.training
@@ -76,7 +76,7 @@ def test_held_batch_norms_neither_count_nor_look_at_the_batch() -> None:
     photo, code = torch.rand(2, 3, 32, 32), torch.randn(2, 10)
     with torch.no_grad():
         still = network(photo, code)
-        network.hold_batch_norms()
+        network.learn_on()
         network.train()
         before = network.transfer.contract1.norm.running_mean.clone()
         torch.testing.assert_close(network(photo, code), still)

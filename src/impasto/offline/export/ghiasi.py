@@ -9,18 +9,19 @@ from impasto.fast.card import PROPERTY, Card
 from impasto.offline.export import blocks
 from impasto.offline.export.graph import OnnxGraph, Precision
 from impasto.offline.export.trunks import folded, trunk
+from impasto.offline.networks.blocks import Residual
 from impasto.offline.networks.ghiasi import FAR_AFTER, SwiftTransferNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from onnx import ModelProto
+    from torch import nn
 
     from impasto.fast.card import Part
-    from impasto.offline.networks.blocks import StyledResidual
+    from impasto.offline.networks.blocks import NormedConv
     from impasto.offline.networks.ghiasi import (
         ContractConv,
-        FarPath,
         GhiasiNetwork,
         StylePredictionNetwork,
         StyleTransferNetwork,
@@ -54,12 +55,7 @@ def transfer_to_onnx(
 
 
 def _swiftly(g: OnnxGraph, network: SwiftTransferNetwork, x: str) -> str:
-    for contract in (network.contract1, network.contract2):
-        x = blocks.normed_conv(g, contract, x, "code")
-    for residual in network.residuals:
-        x = blocks.residual(g, cast("StyledResidual", residual), x, "code")
-    for expand in (network.expand1, network.expand2):
-        x = blocks.normed_conv(g, expand, x, "code")
+    x = _styled(g, x, network.contract1, network.contract2, *network.residuals, network.expand1, network.expand2)
     return g.op("Slice", g.op("Sigmoid", x), g.ints(0, 0), g.op("Shape", "photo", start=2), g.ints(2, 3))
 
 
@@ -68,10 +64,11 @@ def _as_in_the_paper(g: OnnxGraph, network: StyleTransferNetwork, x: str) -> str
         x = _contract(g, contract, x)
     for i, residual in enumerate(network.residuals):
         if network.far is not None and i == FAR_AFTER:
-            x = g.op("Add", x, _far(g, network.far, x))
-        x = blocks.residual(g, cast("StyledResidual", residual), x, "code")
-    for expand in (network.expand1, network.expand2):
-        x = blocks.normed_conv(g, expand, x, "code")
+            far = network.far
+            seen = _styled(g, x, far.contract1, far.contract2, *far.residuals, far.expand1, far.expand2)
+            x = g.op("Add", x, seen)
+        x = _styled(g, x, residual)
+    x = _styled(g, x, network.expand1, network.expand2)
     x = blocks.conv_in_rows(g, network.expand3.conv, x)
     norm = network.expand3.norm
     x = g.op("Sigmoid", blocks.instance_norm(g, x, *blocks.scale_and_shift(g, norm, "code")))
@@ -95,13 +92,13 @@ def predict_to_onnx(
     return g.build({"painting": blocks.FREE}, (x, "code", shape), metadata=metadata)
 
 
-def _far(g: OnnxGraph, far: FarPath, x: str) -> str:
-    for contract in (far.contract1, far.contract2):
-        x = blocks.normed_conv(g, contract, x, "code")
-    for residual in far.residuals:
-        x = blocks.residual(g, cast("StyledResidual", residual), x, "code")
-    for expand in (far.expand1, far.expand2):
-        x = blocks.normed_conv(g, expand, x, "code")
+def _styled(g: OnnxGraph, x: str, *layers: nn.Module) -> str:
+    """One after the other: residual blocks, and convolutions whose norms listen to the code."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            x = blocks.residual(g, layer, x, "code")
+        else:
+            x = blocks.normed_conv(g, cast("NormedConv", layer), x, "code")
     return x
 
 

@@ -47,13 +47,6 @@ class ContractConv(NormedConv):
         norm = nn.BatchNorm2d(outputs, eps=BATCH_NORM_EPS, momentum=1e-3)
         norm.weight.requires_grad_(False)  # shift without scale: the next convolution can scale by itself
         super().__init__(inputs, outputs, kernel, norm=norm, stride=stride)
-        self.holds = False
-
-    def train(self, mode: bool = True) -> Self:
-        """As of every module; a norm that `hold_batch_norms` holds stays in evaluation mode."""
-        super().train(mode)
-        self.norm.train(mode and not self.holds)
-        return self
 
 
 class FarPath(nn.Module):
@@ -262,7 +255,7 @@ class GhiasiNetwork(nn.Module):
             self.transfer = SwiftTransferNetwork(width=width, code=code)
         else:
             self.transfer = StyleTransferNetwork(width=width, code=code, far=far)
-        self._prediction_held = False
+        self._finished = False
         for module in self.transfer.modules():
             if isinstance(module, ConditionalInstanceNorm):
                 nn.init.ones_(module.gamma.bias)
@@ -270,23 +263,18 @@ class GhiasiNetwork(nn.Module):
         if isinstance(self.transfer, StyleTransferNetwork) and self.transfer.far is not None:
             self.transfer.far.silence()
 
-    def hold_batch_norms(self) -> None:
-        """Keeps the statistics that T's batch norms have: what a finished network learns on from."""
-        for module in self.transfer.modules():
-            if isinstance(module, ContractConv):
-                module.holds = True
-        self.train(self.training)
-
-    def hold_prediction(self) -> None:
-        """P reads on as it does now: nothing in it learns, its batch norms included."""
-        self._prediction_held = True
+    def learn_on(self) -> None:
+        """From a finished network: P stays as it is, and every batch norm keeps the statistics that it has."""
         self.prediction.requires_grad_(False)
+        self._finished = True
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
-        """As of every module; a P that `hold_prediction` holds stays in evaluation mode."""
+        """As of every module, but for the batch norms of a network that learns on."""
         super().train(mode)
-        self.prediction.train(mode and not self._prediction_held)
+        for module in self.modules():
+            if self._finished and isinstance(module, nn.BatchNorm2d):
+                module.eval()
         return self
 
     def load_trunk(self) -> None:
