@@ -7,7 +7,7 @@ from impasto.losses.content import (
     normalised_distance,
     normalised_features,
 )
-from impasto.losses.loss import IMAGE, Features, Loss, Scaled, Sum, sum_of, widen
+from impasto.losses.loss import IMAGE, Additive, Features, Loss, Places, Scaled, Sum, sum_of, tile_of, widen
 from impasto.losses.parametric import (
     BalancedGramLoss,
     GramLoss,
@@ -24,6 +24,7 @@ from impasto.losses.relative import relative_distance
 
 __all__ = [
     "IMAGE",
+    "Additive",
     "BalancedGramLoss",
     "ContentLoss",
     "Features",
@@ -32,6 +33,7 @@ __all__ = [
     "MomentLoss",
     "Moments",
     "NormalisedContentLoss",
+    "Places",
     "Scaled",
     "Sum",
     "TotalVariation",
@@ -45,6 +47,7 @@ __all__ = [
     "relative_distance",
     "relative_moment_distance",
     "sum_of",
+    "tile_of",
     "total_variation",
     "widen",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto.losses.loss import Features, Loss, widen
+from impasto.losses.loss import Additive, Features, Loss, Places, tile_of, widen
 
 NORMAL_EPS = 1e-5  # added to variances; far below those of a living channel
 
@@ -48,7 +48,7 @@ def normalised_distance(features: Tensor, target: Tensor) -> Tensor:
     return (normalised_features(features) - normalised_features(target)).square().flatten(1).mean(1)
 
 
-class ContentLoss(Loss):
+class ContentLoss(Additive):
     """Distance of one layer's features to the photo's.
 
     Args:
@@ -66,9 +66,15 @@ class ContentLoss(Loss):
         self.register_buffer("target", target.detach(), persistent=False)
         self.scale = 1 / max(float(widen(self.target).square().mean()), 1e-12) if relative else 1.0
 
-    def forward(self, features: Features) -> Tensor:
+    def sums(self, features: Features, places: Places | None = None) -> tuple[Tensor, ...]:
+        """The sum of squared differences, and how many there are."""
+        seen, target = widen(features[self.layer]), widen(tile_of(self.target, places, self.layer))
+        return (seen - target).square().sum(), seen.new_tensor(seen.numel())
+
+    def of_sums(self, *sums: Tensor) -> Tensor:
         """A scalar, 0 at the target."""
-        return self.scale * feature_distance(features[self.layer], self.target)
+        total, count = sums
+        return self.scale * total / count
 
 
 class NormalisedContentLoss(Loss):

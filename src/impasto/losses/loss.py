@@ -44,6 +44,39 @@ class Loss(nn.Module):
         return Scaled(self, weight)
 
 
+Places = Mapping[str, tuple[slice, slice]]
+"""Tap -> rows and columns of the whole map that a tile's features are."""
+
+
+class Additive(Loss):
+    """A loss that is a function of sums over positions: what tiles of a picture find adds up to what all of it shows.
+
+    A new one fills in `sums` and `of_sums`; a picture too large for memory is then seen tile by tile, exactly.
+    """
+
+    def sums(self, features: Features, places: Places | None = None) -> tuple[Tensor, ...]:
+        """Sums over the positions of `features`, float32 at least.
+
+        Args:
+            features: tap -> (B, C, H, W), of the whole picture or of a tile.
+            places: where the tile lies in the whole maps, for targets and guides that have a place; None for all.
+        """
+        raise NotImplementedError
+
+    def of_sums(self, *sums: Tensor) -> Tensor:
+        """The loss, a scalar, from the sums over all positions."""
+        raise NotImplementedError
+
+    def forward(self, features: Features) -> Tensor:
+        """A float32 scalar."""
+        return self.of_sums(*self.sums(features))
+
+
+def tile_of(whole: Tensor, places: Places | None, tap: str) -> Tensor:
+    """The part of a map of the whole picture, (..., H, W), that a tile covers; all of it without `places`."""
+    return whole if places is None else whole[(..., *places[tap])]
+
+
 class Scaled(Loss):
     """A loss times a number."""
 
