@@ -22,7 +22,7 @@ from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Features, Loss, TotalVariation
 from impasto.online import painter
-from impasto.online.painter import FACTOR, SMALLEST, Clock, Evaluation, Plan, Scale, ladder, paint_pixels
+from impasto.online.painter import FACTOR, SMALLEST, Clock, Evaluation, LossAt, Plan, Scale, ladder, paint_pixels
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 from methods_base import noise
@@ -47,15 +47,15 @@ class Towards(Loss):
         return (features[IMAGE] - self.target).square().mean()
 
 
-def towards(picture: Picture) -> Callable[[Size], Loss]:
-    return lambda size: Towards(resize(picture.pixels, size))
+def towards(picture: Picture) -> LossAt:
+    return lambda size, _: Towards(resize(picture.pixels, size))
 
 
 def two_scales(size: Size = (40, 26), steps: int = 4, **values: Any) -> Plan:
     return Plan((Scale((size[0] // 2, size[1] // 2), steps), Scale(size, steps)), **values)
 
 
-def paint(content: Picture, plan: Plan, loss_at: Callable[[Size], Loss], stop: StopSignal | None = None) -> list[Event]:
+def paint(content: Picture, plan: Plan, loss_at: LossAt, stop: StopSignal | None = None) -> list[Event]:
     return list(paint_pixels(content, content.pixels, plan, BLIND, loss_at, stop=stop or StopSignal()))
 
 
@@ -210,7 +210,7 @@ def test_a_finer_scale_begins_with_what_the_coarser_one_painted() -> None:
             return ((image - self.goal) ** 2).mean() if self.goal is not None else 0 * image.mean()
 
     flat = Picture(np.full((26, 40, 3), 0.2, np.float32))
-    paint(flat, two_scales(steps=10), lambda size: Still(0.9 if size == (20, 13) else None))
+    paint(flat, two_scales(steps=10), lambda size, _: Still(0.9 if size == (20, 13) else None))
     fine = [s for s in starts if s.shape[-1] == 40]
     torch.testing.assert_close(fine[0], torch.full((1, 3, 26, 40), 0.9), rtol=0, atol=1e-2)
 
@@ -305,7 +305,7 @@ def test_not_a_number_is_recovered_from_and_told(optimizer: Any, bad: set[int]) 
     told = paint(
         content,
         Plan((Scale((40, 26), 25),), optimizer=optimizer),
-        lambda size: Failing(resize(wanted.pixels, size), calls, lambda n: n in bad),
+        lambda size, _: Failing(resize(wanted.pixels, size), calls, lambda n: n in bad),
     )
     done = told[-1]
     assert isinstance(done, Done)
@@ -330,7 +330,7 @@ def test_losses_that_are_told_never_rise_within_a_scale() -> None:
             return super().forward(features) + 0.02 * (40 * image).sin().square().mean()
 
     told = paint(
-        noise(40, 26), Plan((Scale((40, 26), 40),)), lambda size: Rugged(resize(noise(40, 26, 1).pixels, size))
+        noise(40, 26), Plan((Scale((40, 26), 40),)), lambda size, _: Rugged(resize(noise(40, 26, 1).pixels, size))
     )
     totals = [e.losses["total"] for e in told if isinstance(e, Progress)]
     assert totals == sorted(totals, reverse=True)

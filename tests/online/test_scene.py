@@ -39,12 +39,13 @@ def test_photo_and_paintings_at_a_scale() -> None:
     assert scene.photo_at((60, 40)) is scene.photo
     assert scene.photo_at((30, 20)).shape == (20, 30, 3)
     assert np.array_equal(scene.photo_at((30, 20)), resize(scene.photo, (30, 20)))
-    assert [s.shape[:2] for s in scene.styles_at((60, 40))] == [(49, 49), (32, 96)]
+    assert [s.pixels.shape[:2] for s in scene.regions_at((60, 40))[0].samples] == [(49, 49), (32, 96)]
 
 
 def test_a_long_strip_of_a_painting_does_not_fill_the_memory() -> None:
     scene = prepare(noise(60, 40), [noise(3, 6000)], OnlineOptions(size=60))
-    (style,) = scene.styles_at((60, 40))
+    ((sample,),) = (r.samples for r in scene.regions_at((60, 40)))
+    style = sample.pixels
     assert style.shape[0] * style.shape[1] < 60 * 40 * 10
 
 

@@ -21,6 +21,7 @@ class Adam:
         start: pixels, any shape, float32; not changed.
         evaluate: pixels -> (loss, gradient).
         rate: step size, in the pixels' own unit.
+        known: an earlier search on pixels of this shape, whose loss was much like this one: its moments are taken over.
 
     Attributes:
         x: the average of the iterates so far.
@@ -29,12 +30,14 @@ class Adam:
         stalled: never; Adam always walks on.
     """
 
-    def __init__(self, start: Tensor, evaluate: Evaluate, *, rate: float = 0.02) -> None:
+    def __init__(self, start: Tensor, evaluate: Evaluate, *, rate: float = 0.02, known: Adam | None = None) -> None:
         self._newest = start.clamp(0, 1)
         self._evaluate = evaluate
         self._rate = rate
-        self._mean, self._square = torch.zeros_like(start), torch.zeros_like(start)
-        self._sum, self._weight, self._steps = torch.zeros_like(start), 0.0, 0
+        self._mean: Tensor = known._mean if known else torch.zeros_like(start)
+        self._square: Tensor = known._square if known else torch.zeros_like(start)
+        self._steps: int = known._steps if known else 0
+        self._sum, self._weight = torch.zeros_like(start), 0.0
         self.loss = math.inf
         self.recovered = 0
         self.stalled = False

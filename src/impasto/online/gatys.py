@@ -12,22 +12,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event as StopSignal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from impasto.events import Event, Notice, Started
+from impasto.events import Event
 from impasto.online.options import OnlineOptions
-from impasto.options import check_blend, option
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from impasto.encoders.encoder import Encoder
     from impasto.losses import Loss
-    from impasto.online.scene import Scene, Size
-    from impasto.online.sight import Sight
+    from impasto.online.look import Look, Region
     from impasto.picture import Picture
-
-Preset = Literal["best", "paper"]
 
 PAPER_STYLE = 1e3  # each layer's weight is this over its squared number of channels; the content's is 1
 BEST_STYLE = 10.0  # against a content weight of 1, both relative
@@ -37,12 +33,7 @@ BEST_SMOOTH = 0.2  # total variation, on pixels in [0, 1]
 
 @dataclass(frozen=True, kw_only=True)
 class GatysOptions(OnlineOptions):
-    """What `gatys` understands."""
-
-    preset: Preset = option("best", "our weights for the best picture, or the paper's, which leave little of the photo")
-    style_layers: tuple[str, ...] = option((), "layers whose Gram matrices make the style; the encoder's usual ones")
-    content_layers: tuple[str, ...] = option((), "layers whose features make the content; the encoder's usual ones")
-    tv: float | None = option(None, "weight of total variation; the preset's if not given", low=0, high=1e6)
+    """What `gatys` understands: what every online method does. The paper's weights leave little of the photo."""
 
 
 def paint(
@@ -53,60 +44,51 @@ def paint(
     stop: StopSignal,
     encoder: Encoder | None = None,
 ) -> Iterator[Event]:
-    """Paints `content` after `styles`.
+    """Paints `content` after `styles`; see `easel.paint`.
 
     Args:
         content: the photo, (H, W, 3).
         styles: one painting or more, of any size.
-        options: see `GatysOptions`.
+        options: see `OnlineOptions`.
         stop: set to end with the best picture so far.
         encoder: any encoder, such as a `ModuleEncoder` around a network of one's own, in place of `options.encoder`.
-
-    Yields:
-        Started, Progress, Preview, Notice, and Done with the picture.
-
-    Raises:
-        OptionError: when a layer, a blend or a device does not fit.
-        LimitError: when memory would not do; the message names the size that would.
     """
-    from impasto.online.painter import paint_pixels, plan
-    from impasto.online.scene import prepare, result_size
+    from impasto.online import easel
     from impasto.online.sight import open_eyes
 
-    shares = check_blend(options.blend, len(styles))
     sight = open_eyes(
         options, options.style_layers, options.content_layers, faithful=options.preset == "paper", encoder=encoder
     )
-    stages = plan(result_size(content, options), options, sight)
-    scene = prepare(content, styles, options)
-    yield Started("gatys", scene.content.size, stages.steps)
-    yield from (Notice(text) for text in scene.notices)
-
-    def loss_at(size: Size) -> Loss:
-        return objective(scene, size, shares, sight, options)
-
-    for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop):
-        yield scene.finish(event)
+    yield from easel.paint("gatys", content, styles, options, sight, lambda look: objective(look, options), stop=stop)
 
 
-def objective(scene: Scene, size: Size, shares: Sequence[float], sight: Sight, options: GatysOptions) -> Loss:
-    """The paper's equation 7, `alpha * content + beta * style`, for a canvas of (width, height)."""
-    from impasto.losses import ContentLoss, GramLoss, Sum, TotalVariation, gram_matrix
+def objective(look: Look, options: GatysOptions) -> Loss:
+    """The paper's equation 7, `alpha * content + beta * style`."""
+    from impasto.losses import ContentLoss, Sum, TotalVariation
 
     best = options.preset == "best"
-    photo = sight.look(scene.photo_at(size), sight.content)
-    grams: dict[str, Tensor] = {}
-    for share, style in zip(shares, scene.styles_at(size), strict=True):
-        for layer, seen in sight.look(style, sight.style).items():
-            grams[layer] = share * gram_matrix(seen) + grams.get(layer, 0)
+    photo = look.content()
     alpha, beta = 2 * (1 - options.strength), 2 * options.strength
-    terms = [alpha / len(photo) * ContentLoss(layer, seen, relative=best) for layer, seen in photo.items()]
-    terms += [
-        beta * weight * GramLoss(layer, gram, relative=best)
-        for (layer, gram), weight in zip(grams.items(), _layer_weights(grams, best), strict=True)
-    ]
+    terms: list[Loss] = [alpha / len(photo) * ContentLoss(layer, seen, relative=best) for layer, seen in photo.items()]
+    terms.append(beta * look.everywhere(lambda region: texture(look, region, best)))
     smooth = options.tv if options.tv is not None else beta * BEST_SMOOTH if best else 0.0
     return Sum([*terms, smooth * TotalVariation()] if smooth else terms)
+
+
+def texture(look: Look, region: Region, best: bool) -> Loss:
+    """The paper's equation 5: a weighted sum over layers of the distances between Gram matrices."""
+    from impasto.losses import GramLoss, Sum
+    from impasto.losses.parametric.gram import gram_sums
+
+    grams: dict[str, Tensor] = {}
+    for sample in region.samples:
+        for layer, (total, count) in look.gather(sample, gram_sums).items():
+            grams[layer] = sample.share * total / count + grams.get(layer, 0)
+    guides = look.guides(region)
+    return Sum([
+        weight * GramLoss(layer, gram, guide=guides[layer], relative=best)
+        for (layer, gram), weight in zip(grams.items(), _layer_weights(grams, best), strict=True)
+    ])  # fmt: skip
 
 
 def _layer_weights(grams: dict[str, Tensor], best: bool) -> list[float]:

@@ -57,6 +57,7 @@ class Lbfgs:
         start: pixels, (..., H, W), or any numbers (N,); float32; not changed.
         evaluate: pixels -> (loss, gradient).
         history: pairs of steps and gradient changes to remember; `pairs_kept` says how many if not given.
+        known: an earlier search on pixels of this shape, whose loss was much like this one: its pairs are taken over.
 
     Attributes:
         x: the best pixels so far.
@@ -65,11 +66,13 @@ class Lbfgs:
         stalled: True when no direction leads downhill any more.
     """
 
-    def __init__(self, start: Tensor, evaluate: Evaluate, *, history: int | None = None) -> None:
+    def __init__(
+        self, start: Tensor, evaluate: Evaluate, *, history: int | None = None, known: Lbfgs | None = None
+    ) -> None:
         self.x = start.clamp(0, 1)
         self._evaluate = evaluate
         self._pairs: deque[tuple[Tensor, Tensor, float]] = deque(
-            maxlen=pairs_kept(start.numel()) if history is None else history
+            known._pairs if known else (), maxlen=pairs_kept(start.numel()) if history is None else history
         )
         self.loss, self._gradient = evaluate(self.x)
         if not math.isfinite(self.loss):

@@ -10,6 +10,8 @@ from impasto.options import StylizeOptions, option
 Precision = Literal["auto", "fp32", "bf16"]
 Optimizer = Literal["lbfgs", "adam"]
 Pooling = Literal["max", "average"]
+Preset = Literal["best", "paper"]
+Quality = Literal["draft", "good", "best"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +20,17 @@ class OnlineOptions(StylizeOptions):
 
     size: int | None = option(512, "long side of the result in pixels", low=16, high=32768)
     strength: float = option(0.5, "balance of photo (0) and style (1); 0.5 is the method's own", low=0, high=1)
-    steps: int = option(300, "evaluations of the loss, at all scales together", low=1, high=100_000)
+    preset: Preset = option("best", "our settings for the best picture, or the paper's")
+    quality: Quality = option("best", "a first look, a good picture, or all that the method can do")
+    steps: int | None = option(
+        None, "evaluations of the loss, at all scales together; by the quality if not given", low=1, high=100_000
+    )
     scales: int | None = option(None, "coarse-to-fine stages; as many as the size asks for", low=1, high=12)
     optimizer: Optimizer = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory")
     init: str = option("content", "where to begin: content, noise, fast (the fast method's result), or an image file")
+    style_layers: tuple[str, ...] = option((), "layers that make the style; the method's usual ones if not given")
+    content_layers: tuple[str, ...] = option((), "layers that make the content; the method's usual ones if not given")
+    tv: float | None = option(None, "weight of total variation; the preset's if not given", low=0, high=1e6)
     encoder: str = option("vgg19", "the pretrained network that looks at the pictures")
     pooling: Pooling | None = option(None, "how the encoder's maps shrink; the preset's if not given")
     precision: Precision = option("auto", "number format; auto takes bf16 where the processor has it")

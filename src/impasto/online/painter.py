@@ -24,11 +24,15 @@ from impasto.losses import IMAGE, Loss, sum_of
 from impasto.machine import check_memory, kept_memory
 from impasto.online.adam import Adam
 from impasto.online.lbfgs import LEAST_HISTORY, Lbfgs, longer_memory
-from impasto.online.options import OnlineOptions, Optimizer
+from impasto.online.options import OnlineOptions, Optimizer, Quality
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 
 Size = tuple[int, int]
+LossAt = Callable[[Size, Pixels], Loss]
+"""(width, height) of the canvas, and the picture so far at that size -> the loss there."""
+
+Search = Lbfgs | Adam
 
 FACTOR = 2.0
 """From one scale to the next."""
@@ -41,6 +45,8 @@ MAPS_KEPT = 1.8
 
 FIXED = 900
 """Bytes a pixel for what is the same with every encoder, measured on EfficientNet-Lite0."""
+
+STEPS: dict[Quality, int] = {"draft": 30, "good": 90, "best": 300}
 
 FINAL_SHARE = 0.6
 """Part of the steps that are made at the result's size, where each of them costs most."""
@@ -63,21 +69,35 @@ class Plan:
         optimizer: "lbfgs" or "adam".
         rate: Adam's step size.
         preview_every: steps between previews, 0 for none.
+        every: steps after which the loss is made anew; None for once a scale.
     """
 
     scales: tuple[Scale, ...]
     optimizer: Optimizer = "lbfgs"
     rate: float = 0.02
     preview_every: int = 0
+    every: int | None = None
 
     @property
     def steps(self) -> int:
         """Steps at all scales."""
         return sum(s.steps for s in self.scales)
 
+    def rounds(self) -> Iterator[Scale]:
+        """The scales, in pieces of `every` steps: one loss each."""
+        for scale in self.scales:
+            most = self.every or scale.steps
+            yield from (Scale(scale.size, min(most, scale.steps - made)) for made in range(0, scale.steps, most))
 
-def plan(size: Size, options: OnlineOptions, sight: Sight) -> Plan:
+
+def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None = None) -> Plan:
     """The plan for a result of (width, height), with no scale too small for the layers that look at it.
+
+    Args:
+        size: (width, height) of the result.
+        options: steps or quality, scales, optimiser, previews.
+        sight: what looks.
+        every: steps after which the loss is made anew; None for once a scale.
 
     Raises:
         LimitError: when the result is too large for this machine's memory, or too small for the layers.
@@ -88,9 +108,10 @@ def plan(size: Size, options: OnlineOptions, sight: Sight) -> Plan:
         fits = math.ceil(max(size) * least / min(size))
         raise LimitError(f"{size[0]}x{size[1]} is too small for {sight.encoder.name}'s layers; mend: --size {fits}")
     return Plan(
-        ladder(size, options.steps, options.scales, least=least),
+        ladder(size, options.steps or STEPS[options.quality], options.scales, least=least),
         optimizer=options.optimizer,
         preview_every=options.preview_every,
+        every=every,
     )
 
 
@@ -191,7 +212,7 @@ def paint_pixels(
     start: Pixels,
     plan: Plan,
     sight: Sight,
-    loss_at: Callable[[Size], Loss],
+    loss_at: LossAt,
     *,
     stop: StopSignal,
 ) -> Iterator[Event]:
@@ -202,7 +223,7 @@ def paint_pixels(
         start: where to begin, (H, W, 3) of any size.
         plan: scales, optimiser, previews.
         sight: what the loss's taps are read with.
-        loss_at: (width, height) -> the loss there.
+        loss_at: what to optimise; asked once a scale, or every `plan.every` steps.
         stop: set to end with the best picture so far.
 
     Yields:
@@ -217,33 +238,36 @@ def _coarse_to_fine(
     start: Pixels,
     plan: Plan,
     sight: Sight,
-    loss_at: Callable[[Size], Loss],
+    loss_at: LossAt,
     stop: StopSignal,
 ) -> Iterator[Event]:
     clock, pixels, done = Clock(plan), start, 0
     terms: Mapping[str, float] = {}
-    for scale in plan.scales:
-        evaluation = Evaluation(sight.encoder, loss_at(scale.size))
+    earlier: tuple[Size, Search] | None = None
+    for scale in plan.rounds():
+        pixels = resize(pixels, scale.size)
+        evaluation = Evaluation(sight.encoder, loss_at(scale.size, pixels))
+        known = earlier[1] if earlier and earlier[0] == scale.size else None
         try:
-            optimiser = _begin(plan, sight.tensor(resize(pixels, scale.size)), evaluation)
+            search = _begin(plan, sight.tensor(pixels), evaluation, known)
         except ImpastoError as error:
             if not done:
                 raise
             yield Notice(f"{error}; kept what was painted before {scale.size[0]}x{scale.size[1]}", "warning")
             break
         terms, made = evaluation.terms or terms, 0
-        while made < scale.steps and not stop.is_set() and not optimiser.stalled:
-            optimiser.step()
+        while made < scale.steps and not stop.is_set() and not search.stalled:
+            search.step()
             made += 1
             done += 1
-            if evaluation.terms["total"] == optimiser.loss:  # those of the picture that is kept, not of one taken back
+            if evaluation.terms["total"] == search.loss:  # those of the picture that is kept, not of one taken back
                 terms = evaluation.terms
-            clock.tick(scale, 1 if not optimiser.stalled else scale.steps - made + 1)
+            clock.tick(scale, 1 if not search.stalled else scale.steps - made + 1)
             yield Progress(done, plan.steps, scale.size, terms, clock.seconds, clock.seconds_left)
             if plan.preview_every and done % plan.preview_every == 0:
-                yield Preview(done, Picture(to_pixels(optimiser.x)))
-        yield from _remarks(optimiser, scale)
-        pixels = to_pixels(optimiser.x)
+                yield Preview(done, Picture(to_pixels(search.x)))
+        yield from _remarks(search, scale)
+        pixels, earlier = to_pixels(search.x), (scale.size, search)
         if stop.is_set():
             break
     if pixels.shape != content.pixels.shape:
@@ -251,17 +275,18 @@ def _coarse_to_fine(
     yield Done(content.with_pixels(pixels), clock.seconds, terms, stopped=stop.is_set() and done < plan.steps)
 
 
-def _begin(plan: Plan, start: Tensor, evaluation: Evaluation) -> Lbfgs | Adam:
+def _begin(plan: Plan, start: Tensor, evaluation: Evaluation, known: Search | None) -> Search:
+    """A search from `start` on, which knows what an earlier one at this size learnt about the curvature."""
     if plan.optimizer == "adam":
-        return Adam(start, evaluation, rate=plan.rate)
-    return Lbfgs(start, evaluation)
+        return Adam(start, evaluation, rate=plan.rate, known=known if isinstance(known, Adam) else None)
+    return Lbfgs(start, evaluation, known=known if isinstance(known, Lbfgs) else None)
 
 
-def _remarks(optimiser: Lbfgs | Adam, scale: Scale) -> Iterator[Notice]:
-    if optimiser.recovered:
-        count = f"{optimiser.recovered} step{'s' if optimiser.recovered > 1 else ''}"
+def _remarks(search: Search, scale: Scale) -> Iterator[Notice]:
+    if search.recovered:
+        count = f"{search.recovered} step{'s' if search.recovered > 1 else ''}"
         yield Notice(f"{count} at {scale.size[0]}x{scale.size[1]} gave no finite loss and were taken back", "warning")
-    if optimiser.stalled:
+    if search.stalled:
         yield Notice(f"nothing left to improve at {scale.size[0]}x{scale.size[1]}")
 
 

@@ -15,8 +15,9 @@ from impasto.errors import OptionError
 from impasto.events import Done, Event, Preview
 from impasto.image import fit, keep_luminance, luminance, match_histogram, match_linear, read, resize, resize_picture
 from impasto.image import linear_to_srgb as encode
+from impasto.online.look import Region, Sample
 from impasto.online.options import OnlineOptions
-from impasto.options import KeepColor
+from impasto.options import KeepColor, check_blend
 from impasto.picture import Picture, Pixels
 
 Size = tuple[int, int]
@@ -36,6 +37,7 @@ class Scene:
         content: the photo at the result's size, with alpha and metadata.
         photo: what of it is painted: its pixels, or their grey when only luminance is painted.
         styles: the paintings, each at its own size, in the colours that are wanted.
+        shares: the paintings' weights, summing to 1.
         start: where to begin.
         style_scale: size of strokes, 1 as they are when painting and photo have the same area.
         keep_color: the rule.
@@ -45,6 +47,7 @@ class Scene:
     content: Picture
     photo: Pixels
     styles: tuple[Pixels, ...]
+    shares: tuple[float, ...]
     start: Pixels
     style_scale: float
     keep_color: KeepColor
@@ -54,9 +57,13 @@ class Scene:
         """The photo at (width, height)."""
         return self.photo if size == self.content.size else resize(self.photo, size)
 
-    def styles_at(self, size: Size) -> list[Pixels]:
-        """The paintings as seen beside a canvas of (width, height): of the same area at style scale 1."""
-        return [resize(style, beside(style, size, self.style_scale)) for style in self.styles]
+    def regions_at(self, size: Size) -> tuple[Region, ...]:
+        """The parts of a canvas of (width, height), with the paintings as seen beside it: of its area at scale 1."""
+        samples = [
+            Sample(resize(style, beside(style, size, self.style_scale)), share)
+            for style, share in zip(self.styles, self.shares, strict=True)
+        ]
+        return (Region(tuple(samples)),)
 
     def finish(self, event: Event) -> Event:
         """An event whose picture has its final colours."""
@@ -80,6 +87,7 @@ def prepare(content: Picture, styles: Sequence[Picture], options: OnlineOptions)
     """Brings photo and paintings to their sizes and colours, and makes the start.
 
     Raises:
+        OptionError: when the blend does not fit the paintings.
         PictureError: when `--init` names a file that cannot be read.
     """
     photo = resize_picture(content, result_size(content, options))
@@ -89,6 +97,7 @@ def prepare(content: Picture, styles: Sequence[Picture], options: OnlineOptions)
         content=photo,
         photo=pixels,
         styles=tuple(recolour(_middle(style.pixels), pixels, rule) for style in styles),
+        shares=check_blend(options.blend, len(styles)),
         start=_start(photo, pixels, styles, options),
         style_scale=options.style_scale,
         keep_color=rule,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from impasto.encoders import get_spec, load_encoder
 from impasto.encoders.device import pick_device, pick_dtype
 from impasto.encoders.encoder import Encoder
 from impasto.encoders.winograd import accelerate
 from impasto.errors import OptionError
+from impasto.losses import IMAGE
 from impasto.online.options import OnlineOptions
 from impasto.picture import Pixels
+
+Sums = Callable[[Tensor, Tensor | None], tuple[Tensor, ...]]
+"""(features, guide) -> sums over positions, such as `gram_sums`."""
+
+LEAST_GUIDE = 1e-6
+"""Weight of a position that a mask leaves out, so that no mean is taken of nothing."""
 
 __all__ = ["Sight", "open_eyes", "pick_device", "pick_dtype"]
 
@@ -44,6 +52,31 @@ class Sight:
         """The feature maps of a picture (H, W, 3) at `taps`."""
         found: dict[str, Tensor] = self.encoder(self.tensor(pixels), taps)
         return found
+
+    @torch.no_grad()
+    def gather(
+        self, pixels: Pixels, taps: Sequence[str], sums: Sums, *, mask: Pixels | None = None
+    ) -> dict[str, tuple[Tensor, ...]]:
+        """What `sums(features, guide)` of each layer adds up to over a picture (H, W, 3), or over a mask of it (H, W)."""
+        guides = self.guides(mask, taps)
+        return {tap: sums(found, guides[tap]) for tap, found in self.look(pixels, taps).items()}
+
+    def guides(self, mask: Pixels | None, taps: Sequence[str]) -> dict[str, Tensor | None]:
+        """A mask (H, W) as guides (1, 1, H', W') for each layer's map of a picture of that size; None stays None."""
+        if mask is None:
+            return dict.fromkeys(taps)
+        whole = torch.from_numpy(mask)[None, None].to(self.device).clamp_min(LEAST_GUIDE)
+        sizes = self._map_sizes(mask.shape[0], mask.shape[1], [tap for tap in taps if tap != IMAGE])
+        return {tap: functional.adaptive_avg_pool2d(whole, sizes[tap]) if tap != IMAGE else whole for tap in taps}
+
+    @torch.no_grad()
+    def _map_sizes(self, height: int, width: int, taps: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """(height, width) of each layer's map: looked up on two thin strips, since every network rounds its own way."""
+        thin = max((self.encoder.layer(tap).least for tap in taps), default=1)
+        tall, long = (
+            self.encoder(torch.zeros(1, 3, h, w, device=self.device), taps) for h, w in ((height, thin), (thin, width))
+        )
+        return {tap: (tall[tap].shape[2], long[tap].shape[3]) for tap in taps}
 
 
 def open_eyes(

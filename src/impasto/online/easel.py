@@ -1,0 +1,61 @@
+"""One run of an online method, whatever its loss: scene, plan, events. A paper's file says what the loss is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event as StopSignal
+
+from impasto.events import Event, Notice, Started
+from impasto.losses import Loss
+from impasto.online.look import Look
+from impasto.online.options import OnlineOptions
+from impasto.online.painter import Size, paint_pixels, plan
+from impasto.online.scene import prepare, result_size
+from impasto.online.sight import Sight
+from impasto.picture import Picture, Pixels
+
+Objective = Callable[[Look], Loss]
+"""What a method is: the loss for a photo and paintings at one size."""
+
+
+def paint(
+    name: str,
+    content: Picture,
+    styles: Sequence[Picture],
+    options: OnlineOptions,
+    sight: Sight,
+    objective: Objective,
+    *,
+    stop: StopSignal,
+    every: int | None = None,
+) -> Iterator[Event]:
+    """Paints `content` after `styles`, from coarse to fine.
+
+    Args:
+        name: the method's, for `Started`.
+        content: the photo, (H, W, 3).
+        styles: one painting or more, of any size.
+        options: what every online method understands.
+        sight: the encoder and the layers that the method looks with.
+        objective: the method's loss at one size.
+        stop: set to end with the best picture so far.
+        every: steps after which the loss is made anew from the picture so far, for losses whose target depends on
+            it, such as the nearest patches; None for once a scale.
+
+    Yields:
+        Started, Progress, Preview, Notice, and Done with the picture.
+
+    Raises:
+        OptionError: when a blend or a mask does not fit.
+        LimitError: when memory would not do; the message names the size that would.
+    """
+    stages = plan(result_size(content, options), options, sight, every=every)
+    scene = prepare(content, styles, options)
+    yield Started(name, scene.content.size, stages.steps)
+    yield from (Notice(text) for text in scene.notices)
+
+    def loss_at(size: Size, painted: Pixels) -> Loss:
+        return objective(Look(sight, scene.photo_at(size), scene.regions_at(size), painted))
+
+    for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop):
+        yield scene.finish(event)
