@@ -22,7 +22,10 @@ from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Features, Loss, TotalVariation
 from impasto.online import painter
-from impasto.online.painter import FACTOR, SMALLEST, Clock, Evaluation, LossAt, Plan, Scale, ladder, paint_pixels
+from impasto.online import plan as plan_module
+from impasto.online.evaluation import Evaluation
+from impasto.online.painter import Clock, LossAt, paint_pixels
+from impasto.online.plan import FACTOR, SMALLEST, Plan, Scale, ladder
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 from methods_base import noise
@@ -359,7 +362,7 @@ def test_the_start_may_have_another_size() -> None:
 
 def test_the_optimisers_memory_is_counted() -> None:
     """Pairs of two pictures each, of three float32 a pixel; Adam keeps none."""
-    lbfgs, adam = (painter.bytes_per_pixel(BLIND, name) for name in ("lbfgs", "adam"))
+    lbfgs, adam = (plan_module.bytes_per_pixel(BLIND, name) for name in ("lbfgs", "adam"))
     assert lbfgs - adam == 12 * (2 * 20 + 8 - 12)
 
 
@@ -367,8 +370,8 @@ def test_the_optimisers_memory_is_counted() -> None:
 def test_a_size_that_is_named_as_fitting_fits(free: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "available_memory", lambda: int(free))
     with pytest.raises(LimitError, match="mend: --size") as refused:
-        painter.check_fits((40_000, 30_000), BLIND, "lbfgs")
+        plan_module.check_fits((40_000, 30_000), BLIND, "lbfgs")
     fits = int(str(refused.value).rpartition(" ")[2])
-    painter.check_fits((fits, fits * 3 // 4), BLIND, "lbfgs")
-    total = painter.bytes_per_pixel(BLIND, "lbfgs") * fits * (fits * 3 // 4)
+    plan_module.check_fits((fits, fits * 3 // 4), BLIND, "lbfgs")
+    total = plan_module.bytes_per_pixel(BLIND, "lbfgs") * fits * (fits * 3 // 4)
     assert total + painter.longer_memory(3 * fits * (fits * 3 // 4)) > 0.9 * free

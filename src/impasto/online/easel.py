@@ -9,7 +9,8 @@ from impasto.events import Event, Notice, Started
 from impasto.losses import Loss
 from impasto.online.look import Look
 from impasto.online.options import OnlineOptions
-from impasto.online.painter import Size, paint_pixels, plan
+from impasto.online.painter import paint_pixels
+from impasto.online.plan import Size, plan
 from impasto.online.scene import prepare, result_size
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels

@@ -57,7 +57,7 @@ class Sight:
     def gather(
         self, pixels: Pixels, taps: Sequence[str], sums: Sums, *, mask: Pixels | None = None
     ) -> dict[str, tuple[Tensor, ...]]:
-        """What `sums(features, guide)` of each layer adds up to over a picture (H, W, 3), or over a mask of it (H, W)."""
+        """What `sums(features, guide)` of each layer adds up to over a picture, or over a mask of it (H, W)."""
         guides = self.guides(mask, taps)
         return {tap: sums(found, guides[tap]) for tap, found in self.look(pixels, taps).items()}
 
