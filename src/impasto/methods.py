@@ -46,6 +46,8 @@ class Method:
         takes_codes: whether a style may be a `StyleCode` as well as a picture.
         styles: where a style comes from; all but "any" take no painting.
         needs_model: whether it paints with a network that only `options.model` can name.
+        texture: name of its texture model in that module, `(look, region, options) -> Loss`; "" if it has none that
+            can be used alone.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Method:
     takes_codes: bool = False
     styles: Styles = "any"
     needs_model: bool = False
+    texture: str = ""
 
     @property
     def options_class(self) -> type[StylizeOptions]:
@@ -95,6 +98,7 @@ METHODS: dict[str, Method] = {
             options="GatysOptions",
             recipe="paint",
             extra="torch",
+            texture="texture",
         ),
         Method(
             name="johnson",

@@ -70,16 +70,17 @@ def objective(look: Look, options: GatysOptions) -> Loss:
     photo = look.content()
     alpha, beta = 2 * (1 - options.strength), 2 * options.strength
     terms: list[Loss] = [alpha / len(photo) * ContentLoss(layer, seen, relative=best) for layer, seen in photo.items()]
-    terms.append(beta * look.everywhere(lambda region: texture(look, region, best)))
+    terms.append(beta * look.everywhere(lambda region: texture(look, region, options)))
     smooth = options.tv if options.tv is not None else beta * BEST_SMOOTH if best else 0.0
     return Sum([*terms, smooth * TotalVariation()] if smooth else terms)
 
 
-def texture(look: Look, region: Region, best: bool) -> Loss:
+def texture(look: Look, region: Region, options: GatysOptions) -> Loss:
     """The paper's equation 5: a weighted sum over layers of the distances between Gram matrices."""
     from impasto.losses import GramLoss, Sum
     from impasto.losses.parametric.gram import gram_sums
 
+    best = options.preset == "best"
     grams: dict[str, Tensor] = {}
     for sample in region.samples:
         for layer, (total, count) in look.gather(sample, gram_sums).items():
