@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "stylize": "Repaint a photo in the style of one painting or several.",
+    "compare": "Let every method paint a photo, on one sheet with metrics and times.",
     "style": "Read a painting's style once, keep it as a small file, reuse it.",
     "train": "Train a network; the same command again goes on.",
     "export": "Write a trained network as a file that needs no torch.",

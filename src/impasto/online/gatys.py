@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from impasto.picture import Picture
 
 PAPER_STYLE = 1e3  # each layer's weight is this over its squared number of channels; the content's is 1
-BEST_STYLE = 10.0  # against a content weight of 1, both relative
-BEST_LAYERS = (0.25, 1.0, 1.0, 1.5, 0.5)  # the shallowest layer first; the deepest is the least sure of itself
-BEST_SMOOTH = 0.2  # total variation, on pixels in [0, 1]
+STYLE = 10.0  # against a content weight of 1, both relative
+LAYERS = (0.25, 1.0, 1.0, 1.5, 0.5)  # the shallowest layer first; the deepest is the least sure of itself
+SMOOTH = 0.2  # total variation, on pixels in [0, 1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +63,12 @@ def paint(
 
 
 def objective(look: Look, options: GatysOptions) -> Loss:
-    """The paper's equation 7, `alpha * content + beta * style`."""
-    from impasto.losses import ContentLoss, Sum, TotalVariation
+    """The paper's equation 7."""
+    from impasto.online.balance import balanced, content_loss
 
-    best = options.preset == "best"
-    photo = look.content()
-    alpha, beta = 2 * (1 - options.strength), 2 * options.strength
-    terms: list[Loss] = [alpha / len(photo) * ContentLoss(layer, seen, relative=best) for layer, seen in photo.items()]
-    terms.append(beta * look.everywhere(lambda region: texture(look, region, options)))
-    smooth = options.tv if options.tv is not None else beta * BEST_SMOOTH if best else 0.0
-    return Sum([*terms, smooth * TotalVariation()] if smooth else terms)
+    if options.preset == "paper":
+        return balanced(look, texture, options, style=1, smooth=0, content=content_loss(look, relative=False))
+    return balanced(look, texture, options, style=STYLE, smooth=SMOOTH)
 
 
 def texture(look: Look, region: Region, options: GatysOptions) -> Loss:
@@ -95,5 +91,5 @@ def texture(look: Look, region: Region, options: GatysOptions) -> Loss:
 def _layer_weights(grams: dict[str, Tensor], best: bool) -> list[float]:
     if not best:
         return [PAPER_STYLE / gram.shape[-1] ** 2 for gram in grams.values()]
-    weights = [BEST_LAYERS[min(i, len(BEST_LAYERS) - 1)] for i in range(len(grams))]
-    return [BEST_STYLE * w / sum(weights) for w in weights]
+    weights = [LAYERS[min(i, len(LAYERS) - 1)] for i in range(len(grams))]
+    return [w / sum(weights) for w in weights]
