@@ -180,6 +180,10 @@ class StylizeOptions(Options):
     blend: tuple[float, ...] = option((), "weights of the styles, such as 2,1; equal if not given", low=0, high=1e6)
     style_scale: float = option(1.0, "size of the strokes; 2 is twice as large", low=0.25, high=4)
     keep_color: KeepColor = option("none", "keep the photo's colours by this rule")
+    mask: tuple[Path, ...] = option(
+        (), "paint only where this picture is white; one a painting says where on the photo each of them goes"
+    )
+    photorealistic: bool = option(False, "in the end, give the picture the photo's own edges back")
     device: Device = option("auto", "where to compute")
 
 

@@ -82,13 +82,18 @@ def options_of(method: Method, given: Mapping[str, Any], *, base: Mapping[str, A
         if name not in specs:
             having = ", ".join(by_name()[name])
             raise OptionError(f"the method {method.name} has no --{name.replace('_', '-')}; methods that do: {having}")
-        values[name] = specs[name].parse(value) if isinstance(value, str) else value
+        if isinstance(value, list):
+            values[name] = listed(specs[name], value)
+        else:
+            values[name] = specs[name].parse(value) if isinstance(value, str) else value
     return values
 
 
 def _parameter(name: str, holders: Mapping[str, Spec]) -> inspect.Parameter:
     spec = next(iter(holders.values()))
-    kind = bool if spec.kind is bool else str  # words are parsed by the option itself, which says it in our words
+    kind: Any = bool if spec.kind is bool else str  # words are parsed by the option itself, which says it in our words
+    if spec.many and spec.kind is Path:  # files may be given one by one too
+        kind = list[str]
     choices = spec.choices
     word = WORDS.get(spec.kind)
     info = typer.Option(

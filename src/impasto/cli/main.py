@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "stylize": "Repaint a photo in the style of one painting or several.",
-    "compare": "Let every method paint a photo, on one sheet with metrics and times.",
+    "texture": "Make a new picture of a painting's texture, of any size.",
+    "reconstruct": "Show what an encoder's layer remembers of a picture.",
+    "compare": "Every method on one photo: a sheet, metrics, times.",
     "style": "Read a painting's style once, keep it as a small file, reuse it.",
     "train": "Train a network; the same command again goes on.",
     "export": "Write a trained network as a file that needs no torch.",

@@ -170,7 +170,8 @@ def _within(picture: Picture, box: tuple[int, int]) -> Pixels:
 
 
 def _short(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """A label that stays within its column."""
+    """A label that stays within its column, on one line, of letters that can be drawn: a file's name holds anything."""
+    label = " ".join(label.encode("utf-8", "replace").decode().split())
     if font.getlength(label) <= width:
         return label
     while label and font.getlength(label + "...") > width:

@@ -8,6 +8,8 @@ from impasto.image.colour import (
     match_linear,
     srgb_to_linear,
 )
+from impasto.image.masks import composite, label_regions, partition, read_mask
+from impasto.image.poisson import photorealistic
 from impasto.image.reading import read
 from impasto.image.resizing import fit, resize, resize_picture
 from impasto.image.targets import check_target
@@ -16,13 +18,18 @@ from impasto.image.writing import write
 
 __all__ = [
     "check_target",
+    "composite",
     "fit",
     "keep_luminance",
+    "label_regions",
     "linear_to_srgb",
     "luminance",
     "match_histogram",
     "match_linear",
+    "partition",
+    "photorealistic",
     "read",
+    "read_mask",
     "resize",
     "resize_picture",
     "srgb_to_linear",

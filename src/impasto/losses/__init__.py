@@ -10,14 +10,18 @@ from impasto.losses.content import (
 from impasto.losses.loss import IMAGE, Additive, Features, Loss, Places, Scaled, Sum, sum_of, tile_of, widen
 from impasto.losses.parametric import (
     BalancedGramLoss,
+    Gaussian,
     GramLoss,
     MomentLoss,
     Moments,
+    WassersteinLoss,
     channel_moments,
+    gaussian,
     gram_distance,
     gram_matrix,
     moment_distance,
     relative_moment_distance,
+    wasserstein_distance,
 )
 from impasto.losses.regularisers import TotalVariation, total_variation
 from impasto.losses.relative import relative_distance
@@ -28,6 +32,7 @@ __all__ = [
     "BalancedGramLoss",
     "ContentLoss",
     "Features",
+    "Gaussian",
     "GramLoss",
     "Loss",
     "MomentLoss",
@@ -37,8 +42,10 @@ __all__ = [
     "Scaled",
     "Sum",
     "TotalVariation",
+    "WassersteinLoss",
     "channel_moments",
     "feature_distance",
+    "gaussian",
     "gram_distance",
     "gram_matrix",
     "moment_distance",
@@ -49,5 +56,6 @@ __all__ = [
     "sum_of",
     "tile_of",
     "total_variation",
+    "wasserstein_distance",
     "widen",
 ]

@@ -8,6 +8,7 @@ from threading import Event as StopSignal
 from impasto.events import Event, Notice, Started
 from impasto.losses import Loss
 from impasto.online.look import Look
+from impasto.online.mixing import mix_scales
 from impasto.online.options import OnlineOptions
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Size, plan
@@ -54,6 +55,8 @@ def paint(
     scene = prepare(content, styles, options)
     yield Started(name, scene.content.size, stages.steps)
     yield from (Notice(text) for text in scene.notices)
+    if options.mix_scales:
+        scene = mix_scales(scene, sight, stop=stop)
 
     def loss_at(size: Size, painted: Pixels) -> Loss:
         return objective(Look(sight, scene.photo_at(size), scene.regions_at(size), painted))

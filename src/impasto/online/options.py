@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from impasto.options import StylizeOptions, option
@@ -18,6 +19,11 @@ Quality = Literal["draft", "good", "best"]
 class OnlineOptions(StylizeOptions):
     """Options of image optimisation, whatever the texture model."""
 
+    style_mask: tuple[Path, ...] = option((), "which part of each painting counts, white where it does")
+    semantic: tuple[Path, ...] = option(
+        (), "two maps, of the photo and of the painting: what has one colour in both is painted after its own"
+    )
+    mix_scales: bool = option(False, "large shapes of the first painting, fine texture of the second")
     size: int | None = option(512, "long side of the result in pixels", low=16, high=32768)
     strength: float = option(0.5, "balance of photo (0) and style (1); 0.5 is the method's own", low=0, high=1)
     preset: Preset = option("best", "our settings for the best picture, or the paper's")

@@ -11,9 +11,22 @@ from threading import Event as StopSignal
 
 import numpy as np
 
+from impasto.controls import check_masks
 from impasto.errors import OptionError
 from impasto.events import Done, Event, Preview
-from impasto.image import fit, keep_luminance, luminance, match_histogram, match_linear, read, resize, resize_picture
+from impasto.image import (
+    fit,
+    keep_luminance,
+    label_regions,
+    luminance,
+    match_histogram,
+    match_linear,
+    partition,
+    read,
+    read_mask,
+    resize,
+    resize_picture,
+)
 from impasto.image import linear_to_srgb as encode
 from impasto.online.look import Region, Sample
 from impasto.online.options import OnlineOptions
@@ -30,6 +43,19 @@ MOST_STYLE = 4
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """A part of the canvas, whatever its size.
+
+    Attributes:
+        styles: (number of the painting, share, which part of it counts or None for all), shares summing to 1.
+        mask: where on the canvas, (H, W) of the result's size; None for everywhere.
+    """
+
+    styles: tuple[tuple[int, float, Pixels | None], ...]
+    mask: Pixels | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Everything a loss is built from.
 
@@ -37,7 +63,7 @@ class Scene:
         content: the photo at the result's size, with alpha and metadata.
         photo: what of it is painted: its pixels, or their grey when only luminance is painted.
         styles: the paintings, each at its own size, in the colours that are wanted.
-        shares: the paintings' weights, summing to 1.
+        parts: the parts of the canvas, and what each is painted after.
         start: where to begin.
         style_scale: size of strokes, 1 as they are when painting and photo have the same area.
         keep_color: the rule.
@@ -47,7 +73,7 @@ class Scene:
     content: Picture
     photo: Pixels
     styles: tuple[Pixels, ...]
-    shares: tuple[float, ...]
+    parts: tuple[Part, ...]
     start: Pixels
     style_scale: float
     keep_color: KeepColor
@@ -59,11 +85,14 @@ class Scene:
 
     def regions_at(self, size: Size) -> tuple[Region, ...]:
         """The parts of a canvas of (width, height), with the paintings as seen beside it: of its area at scale 1."""
-        samples = [
-            Sample(resize(style, beside(style, size, self.style_scale)), share)
-            for style, share in zip(self.styles, self.shares, strict=True)
-        ]
-        return (Region(tuple(samples)),)
+        beside_it = [resize(style, beside(style, size, self.style_scale)) for style in self.styles]
+        return tuple(
+            Region(
+                tuple(Sample(beside_it[n], share, _as_large(mask, beside_it[n])) for n, share, mask in part.styles),
+                None if part.mask is None else resize(part.mask, size),
+            )
+            for part in self.parts
+        )
 
     def finish(self, event: Event) -> Event:
         """An event whose picture has its final colours."""
@@ -91,18 +120,55 @@ def prepare(content: Picture, styles: Sequence[Picture], options: OnlineOptions)
         PictureError: when `--init` names a file that cannot be read.
     """
     photo = resize_picture(content, result_size(content, options))
+    parts, remarks = divide(photo.size, styles, options)
     rule = options.keep_color
     pixels = _grey(photo.pixels) if rule == "luminance" else photo.pixels
     return Scene(
         content=photo,
         photo=pixels,
         styles=tuple(recolour(_middle(style.pixels), pixels, rule) for style in styles),
-        shares=check_blend(options.blend, len(styles)),
+        parts=parts,
         start=_start(photo, pixels, styles, options),
         style_scale=options.style_scale,
         keep_color=rule,
-        notices=tuple(_soft(styles, photo.size, options.style_scale)),
+        notices=(*remarks, *_soft(styles, photo.size, options.style_scale)),
     )
+
+
+def divide(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> tuple[tuple[Part, ...], list[str]]:
+    """The parts of the canvas that masks or semantic maps make, and what there is to remark on them.
+
+    Raises:
+        OptionError: when masks, maps and paintings do not fit each other.
+        PictureError: when one cannot be read.
+    """
+    shares = check_blend(options.blend, len(styles))
+    check_masks(options, len(styles))
+    if options.style_mask and len(options.style_mask) != len(styles):
+        raise OptionError(
+            f"--style-mask has {len(options.style_mask)} masks for {len(styles)} paintings; give one each"
+        )
+    if options.semantic:
+        return _by_colour(canvas, styles, options), []
+    inside, remarks = [], []
+    for path, style in zip(options.style_mask, styles, strict=False):
+        mask, told = read_mask(path, style.size)
+        inside.append(_middle(mask))
+        remarks += told
+    masks = partition([read_mask(path, canvas)[0] for path in options.mask])[0] if options.mask else []
+    every = [(n, share, inside[n] if inside else None) for n, share in enumerate(shares)]
+    if len(masks) < 2:
+        return (Part(tuple(every), *masks),), remarks
+    return tuple(Part(((n, 1.0, seen),), mask) for (n, _, seen), mask in zip(every, masks, strict=True)), remarks
+
+
+def _by_colour(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> tuple[Part, ...]:
+    """What two maps paint in one colour belongs together (Champandard 2016, arXiv 1603.01768)."""
+    if len(options.semantic) != 2 or len(styles) != 1 or options.mask or options.style_mask:
+        raise OptionError("--semantic takes two maps, the photo's and the painting's, one painting, and no masks")
+    photo, painting = (read(path).pixels for path in options.semantic)
+    labels = label_regions(resize(photo, canvas), resize(painting, styles[0].size))
+    return tuple(Part(((0, 1.0, _middle(there)),), here) for here, there in labels)
 
 
 def recolour(style: Pixels, photo: Pixels, rule: KeepColor) -> Pixels:
@@ -132,6 +198,10 @@ def beside(style: Pixels, canvas: Size, scale: float) -> Size:
     zoom = scale * math.sqrt(canvas[0] * canvas[1] / (width * height))
     zoom = max(zoom, LEAST_STYLE / min(width, height))
     return max(1, round(width * zoom)), max(1, round(height * zoom))
+
+
+def _as_large(mask: Pixels | None, painting: Pixels) -> Pixels | None:
+    return None if mask is None else resize(mask, (painting.shape[1], painting.shape[0]))
 
 
 def _middle(style: Pixels) -> Pixels:

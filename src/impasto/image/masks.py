@@ -1,0 +1,133 @@
+"""Masks: which part of a picture is meant. White is in, black is out, grey is a soft edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from impasto.errors import OptionError
+from impasto.image.reading import read
+from impasto.image.resizing import resize
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Pixels = npt.NDArray[np.float32]
+
+_DARK = 1 / 255  # a mask with nothing above it is black all over
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+LABELS = 8
+"""Most colours that a semantic map may have."""
+
+_ALIKE = 0.12  # colours nearer than this, of a diagonal of 1.73, are one label
+_RARE = 0.002  # part of a map below which a colour is an accident of JPEG or of soft edges
+_SKETCH = 128  # long side of the copies in which colours are looked for
+
+
+def read_mask(source: Any, size: tuple[int, int]) -> tuple[Pixels, list[str]]:
+    """A mask at the size of the picture that it belongs to.
+
+    Args:
+        source: whatever `read` takes. Colours count by their brightness as encoded, transparent parts as black.
+        size: (width, height).
+
+    Returns:
+        (H, W) float32 in [0, 1], and remarks: a mask of another shape than its picture is stretched, and that is said.
+
+    Raises:
+        OptionError: when it is black all over.
+        PictureError: when it cannot be read.
+    """
+    picture = read(source)
+    grey = picture.pixels @ _LUMA
+    if picture.alpha is not None:
+        grey = grey * picture.alpha
+    name = Path(source).name if isinstance(source, str | Path) else "the mask"
+    mask = resize(grey.astype(np.float32), size)
+    if float(mask.max()) <= _DARK:
+        raise OptionError(f"{name} is all black; white says where to paint")
+    width, height = picture.size
+    same = picture.size == tuple(size) or abs(width * size[1] - height * size[0]) <= max(*size, width, height)
+    return mask, [] if same else [f"{name} is {width}x{height}; it was resized to {size[0]}x{size[1]}"]
+
+
+def partition(masks: Sequence[Pixels]) -> tuple[list[Pixels], Pixels]:
+    """Masks as shares of each pixel: where they overlap, each keeps its part.
+
+    Args:
+        masks: (H, W) each, in [0, 1], all of one size.
+
+    Returns:
+        The shares, which sum to at most 1, and what is left of each pixel.
+
+    Example:
+        >>> shares, rest = partition([np.ones((1, 2), np.float32), np.array([[1, 0]], np.float32)])
+        >>> shares[1].tolist(), rest.tolist()
+        ([[0.5, 0.0]], [[0.0, 0.0]])
+    """
+    total: Pixels = np.sum(masks, 0, dtype=np.float32)
+    over = np.maximum(total, np.float32(1))
+    return [mask / over for mask in masks], 1 - total / over
+
+
+def composite(painted: Pixels, photo: Pixels, mask: Pixels) -> Pixels:
+    """The painted picture where the mask is 1, the photo where it is 0.
+
+    Mixed as encoded values, as image editors do: mixed as light, a soft edge beside something dark is too bright.
+
+    Args:
+        painted: (H, W, 3) in [0, 1].
+        photo: the same shape.
+        mask: (H, W) in [0, 1].
+    """
+    mixed: Pixels = photo + mask[..., None] * (painted - photo)
+    return np.clip(mixed, 0, 1)
+
+
+def label_regions(here: Pixels, there: Pixels) -> list[tuple[Pixels, Pixels]]:
+    """What two maps paint in one colour (Champandard 2016, arXiv 1603.01768).
+
+    Args:
+        here: the photo's map, (H, W, 3) in [0, 1].
+        there: the painting's, (H', W', 3).
+
+    Returns:
+        For each colour that both have: where it is in either, (H, W) and (H', W'), soft at edges. In each map the
+        colours that the other has not go to the nearest one that both have.
+
+    Raises:
+        OptionError: when the maps have no colour in common.
+    """
+    ours, theirs = _palette(here), _palette(there)
+    apart = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
+    pairs = [(n, int(row.argmin())) for n, row in enumerate(apart) if row.min() <= _ALIKE]
+    if not pairs:
+        raise OptionError("the two semantic maps have no colour in common; paint what belongs together in one colour")
+    colours = np.stack([(ours[n] + theirs[m]) / 2 for n, m in pairs])
+    return list(zip(_shares(here, colours), _shares(there, colours), strict=True))
+
+
+def _palette(pixels: Pixels) -> Pixels:
+    """The map's colours, the most frequent first, (N, 3)."""
+    zoom = min(1.0, _SKETCH / max(pixels.shape[:2]))
+    step = max(1, round(1 / zoom))
+    left = pixels[::step, ::step].reshape(-1, 3)
+    whole, found = len(left), list[Pixels]()
+    while len(left) > _RARE * whole and len(found) < LABELS:
+        bins, counts = np.unique(np.round(left * 15).astype(np.int64), axis=0, return_counts=True)
+        near = np.linalg.norm(left - bins[counts.argmax()] / np.float32(15), axis=1) <= _ALIKE
+        if near.mean() * len(left) / whole > _RARE:
+            found.append(left[near].mean(0))
+        left = left[~near]
+    return np.stack(found)
+
+
+def _shares(pixels: Pixels, colours: Pixels) -> list[Pixels]:
+    """How much of each pixel is of each colour: its own wholly, between two of them a part of either."""
+    near = 1 / (np.linalg.norm(pixels[:, :, None] - colours, axis=3) + 1e-3) ** 4
+    near /= near.sum(2, keepdims=True)
+    return [np.ascontiguousarray(near[..., n], np.float32) for n in range(len(colours))]
