@@ -51,7 +51,7 @@ class Towards(Loss):
 
 
 def towards(picture: Picture) -> LossAt:
-    return lambda size, _: Towards(resize(picture.pixels, size))
+    return lambda scale, _: Towards(resize(picture.pixels, scale.size))
 
 
 def two_scales(size: Size = (40, 26), steps: int = 4, **values: Any) -> Plan:
@@ -213,7 +213,7 @@ def test_a_finer_scale_begins_with_what_the_coarser_one_painted() -> None:
             return ((image - self.goal) ** 2).mean() if self.goal is not None else 0 * image.mean()
 
     flat = Picture(np.full((26, 40, 3), 0.2, np.float32))
-    paint(flat, two_scales(steps=10), lambda size, _: Still(0.9 if size == (20, 13) else None))
+    paint(flat, two_scales(steps=10), lambda scale, _: Still(0.9 if scale.size == (20, 13) else None))
     fine = [s for s in starts if s.shape[-1] == 40]
     torch.testing.assert_close(fine[0], torch.full((1, 3, 26, 40), 0.9), rtol=0, atol=1e-2)
 
@@ -308,7 +308,7 @@ def test_not_a_number_is_recovered_from_and_told(optimizer: Any, bad: set[int]) 
     told = paint(
         content,
         Plan((Scale((40, 26), 25),), optimizer=optimizer),
-        lambda size, _: Failing(resize(wanted.pixels, size), calls, lambda n: n in bad),
+        lambda scale, _: Failing(resize(wanted.pixels, scale.size), calls, lambda n: n in bad),
     )
     done = told[-1]
     assert isinstance(done, Done)
@@ -333,7 +333,7 @@ def test_losses_that_are_told_never_rise_within_a_scale() -> None:
             return super().forward(features) + 0.02 * (40 * image).sin().square().mean()
 
     told = paint(
-        noise(40, 26), Plan((Scale((40, 26), 40),)), lambda size, _: Rugged(resize(noise(40, 26, 1).pixels, size))
+        noise(40, 26), Plan((Scale((40, 26), 40),)), lambda scale, _: Rugged(resize(noise(40, 26, 1).pixels, scale.size))
     )
     totals = [e.losses["total"] for e in told if isinstance(e, Progress)]
     assert totals == sorted(totals, reverse=True)

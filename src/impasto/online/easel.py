@@ -11,7 +11,7 @@ from impasto.online.look import Look
 from impasto.online.mixing import mix_scales
 from impasto.online.options import OnlineOptions
 from impasto.online.painter import paint_pixels
-from impasto.online.plan import Size, plan
+from impasto.online.plan import Scale, plan
 from impasto.online.scene import prepare, result_size
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
@@ -58,8 +58,9 @@ def paint(
     if options.mix_scales:
         scene = mix_scales(scene, sight, stop=stop)
 
-    def loss_at(size: Size, painted: Pixels) -> Loss:
-        return objective(Look(sight, scene.photo_at(size), scene.regions_at(size), painted))
+    def loss_at(scale: Scale, painted: Pixels) -> Loss:
+        photo, regions = scene.photo_at(scale.size), scene.regions_at(scale.size)
+        return objective(Look(sight, photo, regions, painted, turn=scale.turn, last=scale.size == scene.content.size))
 
     for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop):
         yield scene.finish(event)

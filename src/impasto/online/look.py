@@ -54,12 +54,16 @@ class Look:
         photo: (H, W, 3) of the canvas's size.
         regions: every part of the canvas that is painted; one that is all of it, unless there are masks.
         painted: the picture so far, of the canvas's size.
+        turn: which loss at this size it is for, from 0, where a method has one made anew every some steps.
+        last: whether this is the result's own size.
     """
 
     sight: Sight
     photo: Pixels
     regions: tuple[Region, ...]
     painted: Pixels
+    turn: int = 0
+    last: bool = True
 
     @property
     def size(self) -> tuple[int, int]:

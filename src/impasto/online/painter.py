@@ -15,7 +15,6 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.events import Done, Event, Notice, Preview, Progress
-from impasto.image import resize
 from impasto.losses import Loss
 from impasto.machine import kept_memory
 from impasto.online.adam import Adam
@@ -25,8 +24,8 @@ from impasto.online.plan import Plan, Scale, Size
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 
-LossAt = Callable[[Size, Pixels], Loss]
-"""(width, height) of the canvas, and the picture so far at that size -> the loss there."""
+LossAt = Callable[[Scale, Pixels], Loss]
+"""A stage, and the picture so far at its size -> the loss there."""
 
 Search = Lbfgs | Adam
 
@@ -94,8 +93,8 @@ def _coarse_to_fine(
     terms: Mapping[str, float] = {}
     earlier: tuple[Size, Search] | None = None
     for scale in plan.rounds():
-        pixels = resize(pixels, scale.size)
-        evaluation = Evaluation(sight.encoder, loss_at(scale.size, pixels))
+        pixels = plan.resize(pixels, scale.size)
+        evaluation = Evaluation(sight.encoder, loss_at(scale, pixels))
         known = earlier[1] if earlier and earlier[0] == scale.size else None
         try:
             search = _begin(plan, sight.tensor(pixels), evaluation, known)
@@ -120,7 +119,7 @@ def _coarse_to_fine(
         if stop.is_set():
             break
     if pixels.shape != content.pixels.shape:
-        pixels = resize(pixels, content.size)
+        pixels = plan.resize(pixels, content.size)
     yield Done(content.with_pixels(pixels), clock.seconds, terms, stopped=stop.is_set() and done < plan.steps)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from impasto.errors import LimitError
+from impasto.image import resize
 from impasto.machine import check_memory
 from impasto.online.lbfgs import LEAST_HISTORY, longer_memory
 from impasto.online.options import OnlineOptions, Optimizer, Quality
 from impasto.online.sight import Sight
+from impasto.picture import Pixels
 
 Size = tuple[int, int]
 
@@ -34,10 +36,17 @@ FINAL_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Scale:
-    """One stage of coarse-to-fine painting: so many steps at this (width, height)."""
+    """One stage of coarse-to-fine painting.
+
+    Attributes:
+        size: (width, height).
+        steps: how many at this size.
+        turn: which loss at this size it is, from 0, where the loss is made anew every some steps.
+    """
 
     size: Size
     steps: int
+    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Plan:
         rate: Adam's step size.
         preview_every: steps between previews, 0 for none.
         every: steps after which the loss is made anew; None for once a scale.
+        resize: how the picture goes from one scale to the next.
     """
 
     scales: tuple[Scale, ...]
@@ -57,6 +67,7 @@ class Plan:
     rate: float = 0.02
     preview_every: int = 0
     every: int | None = None
+    resize: Callable[[Pixels, Size], Pixels] = resize
 
     @property
     def steps(self) -> int:
@@ -67,7 +78,8 @@ class Plan:
         """The scales, in pieces of `every` steps: one loss each."""
         for scale in self.scales:
             most = self.every or scale.steps
-            yield from (Scale(scale.size, min(most, scale.steps - made)) for made in range(0, scale.steps, most))
+            for turn, made in enumerate(range(0, scale.steps, most)):
+                yield Scale(scale.size, min(most, scale.steps - made), turn)
 
 
 def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None = None) -> Plan:
