@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from impasto.api import stylize
+    from impasto.api import reconstruct, stylize, texture
     from impasto.encoders import load_encoder
     from impasto.errors import ImpastoError, LimitError, MissingExtraError, ModelError, OptionError, PictureError
     from impasto.events import Done, Failed, Notice, Preview, Progress, Started
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from impasto.picture import Picture
 
 _HOMES = {
-    "impasto.api": ("stylize",),
+    "impasto.api": ("reconstruct", "stylize", "texture"),
     "impasto.encoders": ("load_encoder",),
     "impasto.errors": (
         "ImpastoError", "LimitError", "MissingExtraError", "ModelError", "OptionError", "PictureError",
@@ -61,7 +61,9 @@ __all__ = [
     "encode",
     "load_encoder",
     "read",
+    "reconstruct",
     "stylize",
+    "texture",
     "write",
 ]
 

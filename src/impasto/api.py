@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 from threading import Event as StopSignal
 from typing import Any
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, MissingExtraError, OptionError
 from impasto.events import Done, Event
 from impasto.fast.ghiasi import FastOptions
 from impasto.fast.style_code import SUFFIX, StyleCode
 from impasto.image import read
-from impasto.methods import Style, method_of, run
+from impasto.methods import METHODS, Style, get_method, method_of, run
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
 
 Source = Any
 """A path, bytes, a binary file, a PIL image, an array (H, W[, C]), or a Picture: whatever `read` takes."""
+
+TEXTURE_METHOD = "gatys"
+"""Whose texture model is used when no options name one: of those there are, the one whose textures look best."""
 
 
 def stylize(
@@ -59,12 +63,133 @@ def stylize(
     many: Sequence[Any] = styles if isinstance(styles, list | tuple) else [styles]
     opened = [open_style(style) for style in many]
     chosen = options or FastOptions()
-    for event in run(read(content), opened, chosen, stop=stop):
+    picture = _last(run(read(content), opened, chosen, stop=stop), on_event)
+    return replace(picture, settings=settings_of(chosen, _name(content), [_name(style) for style in many]))
+
+
+def texture(
+    styles: Source | Sequence[Source],
+    *,
+    options: StylizeOptions | None = None,
+    size: tuple[int, int] | int | None = None,
+    tileable: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopSignal | None = None,
+) -> Picture:
+    """Makes a new picture of the material that one picture or several show.
+
+    Args:
+        styles: one picture in any form that `stylize` takes, or a list of them, mixed as `options.blend` says.
+        options: `GatysOptions` (the default), ...: the texture model is that of the method whose options these are.
+        size: (width, height) of the result, or its long side; as large as the first picture, of at most 512 pixels, if
+            not given. A larger result shows more of the material, not larger grains; `options.style_scale` does that.
+        tileable: whether opposite borders of the result fit each other, so that it covers a plane without seams.
+        on_event: called with each event: Started, Progress, Preview, Notice, Done.
+        stop: set it from another thread to end early with the best picture so far.
+
+    Returns:
+        The texture, opaque; `settings` say how it was made.
+
+    Raises:
+        PictureError: when a picture cannot be read, or is too small to show a texture.
+        OptionError: when options do not fit, or need a photo, or the method has no texture model.
+        MissingExtraError: when torch is not installed.
+        LimitError: when memory would not do, or the size is too small for the layers.
+
+    Example:
+        >>> import numpy as np
+        >>> from impasto.online.gatys import GatysOptions
+        >>> bark = np.random.default_rng(0).random((48, 48, 3), np.float32)
+        >>> texture(bark, options=GatysOptions(steps=2), size=(64, 32)).size
+        (64, 32)
+    """
+    many: Sequence[Any] = styles if isinstance(styles, list | tuple) else [styles]
+    chosen, model = _texture_model(options)
+    from impasto.online.texture import synthesise
+
+    if not many:
+        raise OptionError("give at least one picture of a material")
+    name = method_of(chosen).name
+    events = synthesise(
+        [read(style) for style in many], chosen, model=model, name=name, size=size, tileable=tileable,
+        stop=stop or StopSignal(),
+    )  # fmt: skip
+    picture = _last(events, on_event)
+    told = {"job": "texture", "method": name, "styles": [_name(style) for style in many], "size": list(picture.size)}
+    return replace(picture, settings={"impasto": version("impasto"), **told, "tileable": tileable,
+                                      "options": chosen.to_dict()})  # fmt: skip
+
+
+def reconstruct(
+    image: Source,
+    layers: str | Sequence[str],
+    *,
+    options: StylizeOptions | None = None,
+    style: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopSignal | None = None,
+) -> Picture:
+    """Finds, from noise, the picture that an encoder's layers cannot tell from `image`.
+
+    Args:
+        image: in any form that `stylize` takes; shrunk to `options.size` on its long side, never enlarged.
+        layers: "relu3_1", or several.
+        options: `GatysOptions` (the default), ...: encoder, steps, seed, ...
+        style: whether only the layers' statistics are to agree, as the texture model of the method has them whose
+            options these are; with one layer, in the encoder's usual style layers up to that one.
+        on_event: called with each event; for features `Done.losses` holds "error relu3_1", the relative error of each
+            layer's features, 0 when all is remembered.
+        stop: set it from another thread to end early with the best picture so far.
+
+    Returns:
+        What is remembered, opaque; `settings` say how it was made.
+
+    Raises:
+        PictureError: when the picture cannot be read.
+        OptionError: on an unknown layer, or an option that means nothing here.
+        MissingExtraError: when torch is not installed.
+        LimitError: when the picture is too large for memory, or too small for the layers.
+
+    Example:
+        >>> import numpy as np
+        >>> from impasto.online.gatys import GatysOptions
+        >>> photo = np.random.default_rng(0).random((32, 48, 3), np.float32)
+        >>> reconstruct(photo, "relu1_1", options=GatysOptions(steps=2)).size
+        (48, 32)
+    """
+    chosen, model = _texture_model(options)
+    from impasto.online.inversion import invert
+
+    taps = [layers] if isinstance(layers, str) else list(layers)
+    method = method_of(chosen).name
+    events = invert(
+        read(image), taps, chosen, model=model if style else None, name=method if style else "reconstruct",
+        stop=stop or StopSignal(),
+    )  # fmt: skip
+    picture = _last(events, on_event)
+    told = {"job": "reconstruct", "method": method, "image": _name(image), "layers": taps, "style": style}
+    return replace(picture, settings={"impasto": version("impasto"), **told, "options": chosen.to_dict()})
+
+
+def _texture_model(options: StylizeOptions | None) -> tuple[Any, Any]:
+    """The options, those of `TEXTURE_METHOD` if there are none, and the texture model of the method they belong to."""
+    chosen = options or get_method(TEXTURE_METHOD).options_class()
+    method = method_of(chosen)
+    if not method.texture:
+        having = ", ".join(m.name for m in METHODS.values() if m.texture)
+        raise OptionError(f"{method.name} has no texture model that can be used alone; methods that do: {having}")
+    if not method.ready:
+        raise MissingExtraError(f"the method {method.name!r}", method.extra)
+    return chosen, getattr(import_module(method.module), method.texture)
+
+
+def _last(events: Iterator[Event], on_event: Callable[[Event], None] | None) -> Picture:
+    """The picture that the events end with."""
+    for event in events:
         if on_event:
             on_event(event)
         if isinstance(event, Done):
-            told = settings_of(chosen, _name(content), [_name(style) for style in many])
-            return replace(event.picture, settings=told)
+            return event.picture
     raise ImpastoError("the method ended without a picture")
 
 

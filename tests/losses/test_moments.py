@@ -61,6 +61,35 @@ class TestRelativeMomentLoss(LossTests):
         )
 
 
+class TestGuidedMomentLoss(LossTests):
+    def make(self, target: Tensor) -> Loss:
+        guide = torch.linspace(0.2, 1, target[0, 0].numel()).view(1, 1, *target.shape[2:])
+        return MomentLoss(self.tap, channel_moments(target, guide), guide=guide)
+
+
+def test_positions_that_do_not_count_are_not_seen() -> None:
+    features, guide = random(2, 3, 4, 6), torch.zeros(1, 1, 4, 6)
+    guide[..., 2:] = 0.3
+    for found, expected in zip(channel_moments(features, guide), channel_moments(features[..., 2:]), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_a_position_that_counts_twice_is_two_positions() -> None:
+    features, guide = random(1, 3, 1, 6), torch.tensor([2.0, 1, 1, 1, 1, 1]).view(1, 1, 1, 6)
+    torch.testing.assert_close(
+        channel_moments(features, guide).mean, channel_moments(torch.cat([features[..., :1], features], 3)).mean
+    )
+
+
+def test_a_single_position_that_counts_has_no_spread() -> None:
+    features, guide = random(1, 3, 4, 6).requires_grad_(), torch.zeros(1, 1, 4, 6)
+    guide[0, 0, 1, 2] = 0.7
+    moments = channel_moments(features, guide)
+    torch.testing.assert_close(moments.mean, features[..., 1, 2])
+    assert moments.deviation.max().item() < 0.01
+    assert torch.autograd.grad(moments.deviation.sum(), features)[0].isfinite().all()
+
+
 def test_are_mean_and_unbiased_deviation() -> None:
     features = random(2, 3, 4, 5)
     mean, deviation = channel_moments(features)

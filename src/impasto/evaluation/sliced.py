@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from impasto.losses import widen
+from impasto.losses import random_directions, widen
+from impasto.losses.parametric.histogram import ascending, quantiles_of
 
 ENCODER = "vgg19"
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")  # VGG-16's last layers of a block are what trainers look at
@@ -51,8 +51,9 @@ def profile(maps: Mapping[str, Tensor], *, directions: int = DIRECTIONS, seed: i
     quantiles, spread = {}, {}
     for tap, features in maps.items():
         flat = widen(features).flatten(2)
-        seen = _directions(flat.shape[1], directions, seed).to(flat) @ flat
-        quantiles[tap] = _quantiles(seen.sort(-1).values)
+        sides = random_directions(flat.shape[1], directions, torch.Generator().manual_seed(seed))
+        seen = sides.to(flat) @ flat
+        quantiles[tap] = quantiles_of(ascending(seen), QUANTILES)
         spread[tap] = seen.var(-1, correction=0).mean(-1).sqrt()
     return Profile(quantiles, spread)
 
@@ -85,20 +86,3 @@ def sliced_wasserstein(found: Profile, style: Profile) -> Tensor:
         apart = (found.quantiles[tap] - target).square().mean((1, 2)).sqrt()
         distances.append(apart / style.spread[tap].clamp_min(1e-12))
     return torch.stack(distances).mean(0)
-
-
-def _directions(channels: int, count: int, seed: int) -> Tensor:
-    """Random unit vectors, (count, channels), the same on every machine and in every run."""
-    drawn = torch.randn(count, channels, generator=torch.Generator().manual_seed(seed))
-    return functional.normalize(drawn, dim=1)
-
-
-def _quantiles(ordered: Tensor, count: int = QUANTILES) -> Tensor:
-    """Sorted values (..., n) read off at `count` even places, so that pictures of other sizes can be compared."""
-    n = ordered.shape[-1]
-    places = ((torch.arange(count, dtype=torch.float64) + 0.5) * (n / count) - 0.5).clamp(0, n - 1)
-    below = places.floor().long()
-    above = (below + 1).clamp_max(n - 1)
-    share = (places - below).to(ordered)
-    low, high = ordered[..., below.to(ordered.device)], ordered[..., above.to(ordered.device)]
-    return low + share * (high - low)

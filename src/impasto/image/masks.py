@@ -116,7 +116,8 @@ def _palette(pixels: Pixels) -> Pixels:
     zoom = min(1.0, _SKETCH / max(pixels.shape[:2]))
     step = max(1, round(1 / zoom))
     left = pixels[::step, ::step].reshape(-1, 3)
-    whole, found = len(left), list[Pixels]()
+    whole = len(left)
+    found: list[Pixels] = []
     while len(left) > _RARE * whole and len(found) < LABELS:
         bins, counts = np.unique(np.round(left * 15).astype(np.int64), axis=0, return_counts=True)
         near = np.linalg.norm(left - bins[counts.argmax()] / np.float32(15), axis=1) <= _ALIKE

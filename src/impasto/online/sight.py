@@ -79,6 +79,11 @@ class Sight:
         return {tap: (tall[tap].shape[2], long[tap].shape[3]) for tap in taps}
 
 
+def those_of(encoder: str, wanted: Sequence[str]) -> tuple[str, ...]:
+    """A paper's layers, as far as an encoder has layers of these names; none where it has not: its usual ones do."""
+    return tuple(tap for tap in wanted if tap in get_spec(encoder).layers)
+
+
 def open_eyes(
     options: OnlineOptions,
     style: Sequence[str] = (),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAPER_LAYERS = (256.0, 64.0, 16.0, 4.0, 1.0)
 LAYERS = (0.5, 1.0, 1.0, 1.5, 0.75)
-STYLE = 10.0
+STYLE = 5.0
 SMOOTH = 0.2
 
 

@@ -23,16 +23,29 @@ class Moments(NamedTuple):
     deviation: Tensor
 
 
-def channel_moments(features: Tensor) -> Moments:
-    """Mean and standard deviation of each channel of each picture.
+def channel_moments(features: Tensor, guide: Tensor | None = None) -> Moments:
+    """Mean and standard deviation of each channel of each picture, or of what a guide points at.
 
     Args:
         features: (B, C, H, W), any floating type; computed in float32 at least. The variance is the unbiased one;
             of a single position it is 0.
+        guide: how much each position counts, (1 or B, 1, H, W), at least 0; None for all alike.
     """
     flat = widen(features).flatten(2)
+    if guide is not None:
+        return _guided_moments(flat, guide.to(flat).flatten(2))
     variance = flat.var(2, correction=min(1, flat.shape[2] - 1))
     return Moments(flat.mean(2), torch.sqrt(variance + VARIANCE_FLOOR))
+
+
+def _guided_moments(flat: Tensor, guide: Tensor) -> Moments:
+    """Of (B, C, N), weighted by (1 or B, 1, N); with equal weights the moments without any."""
+    count = guide.sum(2)
+    mean = (flat * guide).sum(2) / count
+    spread = ((flat - mean[..., None]).square() * guide).sum(2)
+    freedom = count - guide.square().sum(2) / count  # N - 1 for equal weights of 1, 0 for a single position
+    variance = spread / torch.where(freedom > 1e-6 * count, freedom, count)
+    return Moments(mean, torch.sqrt(variance + VARIANCE_FLOOR))
 
 
 def moment_distance(found: Moments, target: Moments) -> Tensor:
@@ -51,21 +64,24 @@ class MomentLoss(Loss):
     Args:
         layer: the encoder's tap.
         target: the style's moments there.
+        guide: how much each position of the picture counts, (1 or B, 1, H, W) at the map's size; None for all alike.
         relative: measure each sample's difference by the size of both, so that layers and styles have equal voices.
     """
 
     label = "moments"
     mean: Tensor
     deviation: Tensor
+    guide: Tensor | None
 
-    def __init__(self, layer: str, target: Moments, *, relative: bool = False) -> None:
+    def __init__(self, layer: str, target: Moments, *, guide: Tensor | None = None, relative: bool = False) -> None:
         super().__init__()
         self.layer, self.taps = layer, (layer,)
         self.distance = relative_moment_distance if relative else moment_distance
         for name, value in target._asdict().items():
             self.register_buffer(name, value.detach(), persistent=False)
+        self.register_buffer("guide", guide, persistent=False)
 
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 at the target."""
         target = Moments(self.mean, self.deviation)
-        return self.distance(channel_moments(features[self.layer]), target).mean()
+        return self.distance(channel_moments(features[self.layer], self.guide), target).mean()

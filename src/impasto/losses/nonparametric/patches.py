@@ -1,0 +1,250 @@
+"""Style as a Markov random field: every patch of the picture is like some patch of the painting.
+
+Li and Wand 2016, Combining Markov random fields and convolutional neural networks (CNNMRF, arXiv 1601.04589).
+Champandard 2016, Semantic style transfer (arXiv 1603.01768) for labels and variety.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import LimitError, OptionError
+from impasto.losses.loss import Features, Loss, widen
+from impasto.losses.nonparametric.matching import CHUNK_BYTES, COUNTS, alone, nearest, rows_of, some_of, unit
+
+KEPT = 32
+"""Channels on which patches are matched: the principal ones of the paintings. Differences are taken on all channels."""
+
+
+def patch_places(height: int, width: int, size: int = 3, stride: int = 1) -> Tensor:
+    """Which positions of a map each patch covers: (N, size * size), as y * width + x, row by row.
+
+    The last row and column are always covered, whatever the stride.
+
+    Raises:
+        LimitError: when the map is smaller than a patch.
+    """
+    if min(height, width) < size:
+        raise LimitError(f"a feature map of {width}x{height} is too small for patches of {size}x{size}")
+    tops, lefts = (torch.tensor([*range(0, n - size, stride), n - size]) for n in (height, width))
+    corner = tops[:, None] * width + lefts
+    inside = torch.arange(size)[:, None] * width + torch.arange(size)
+    return corner.flatten()[:, None] + inside.flatten()
+
+
+def patches(features: Tensor, size: int = 3, stride: int = 1) -> Tensor:
+    """All patches of a map.
+
+    Args:
+        features: (1, C, H, W), any floating type; computed in float32 at least.
+        size: side of a patch, in positions.
+        stride: from one patch to the next; a last one at the border is always there.
+
+    Returns:
+        (N, C * size * size), channel by channel.
+
+    Raises:
+        LimitError: when the map is smaller than a patch.
+    """
+    places = patch_places(*features.shape[2:], size, stride).to(features.device)
+    return rows_of(features)[places].transpose(1, 2).flatten(1)
+
+
+class PatchBank(nn.Module):
+    """The patches of one or several paintings, to be matched and copied.
+
+    Held are the maps themselves and, for matching, each patch on the `kept` principal channels: 4 * kept * size^2
+    bytes a patch.
+
+    Args:
+        maps: (1, C, H, W) each: a painting, or several, or one at several scales and angles.
+        size: side of a patch, in positions.
+        stride: from one patch to the next.
+        shares: each map's part of the bank; None for every patch of every map. Those of the map that is scarcest for
+            its share are all kept, the others are thinned out by a draw that is always the same.
+        labels: what is where on each map, (1, K, H, W) of its size, values in [0, 1].
+        label_weight: how much a match of labels counts beside one of features.
+        most: patches to keep; None for all.
+        centred: compare what differs from the paintings' mean feature, not the features themselves, of which no two
+            are far apart behind a ReLU. The paper does not.
+        kept: channels to match on.
+    """
+
+    rows: Tensor
+    places: Tensor
+    mean: Tensor
+    basis: Tensor
+    keys: Tensor
+
+    def __init__(
+        self,
+        maps: Sequence[Tensor],
+        *,
+        size: int = 3,
+        stride: int = 1,
+        shares: Sequence[float] | None = None,
+        labels: Sequence[Tensor] | None = None,
+        label_weight: float = 1.0,
+        most: int | None = None,
+        centred: bool = True,
+        kept: int = KEPT,
+    ) -> None:
+        super().__init__()
+        self.size, self.labelled, self.label_weight = size, labels is not None, label_weight
+        rows = [rows_of(m.detach()) for m in maps]
+        places = [patch_places(*m.shape[2:], size, stride) for m in maps]
+        chosen = _in_proportion([len(p) for p in places], shares, most)
+        starts = torch.tensor([0, *[len(r) for r in rows]]).cumsum(0)
+        whole = torch.cat(rows)
+        held = torch.cat([p[c] + start for p, c, start in zip(places, chosen, starts, strict=False)])
+        mean = whole.mean(0) * centred
+        kept_buffers = {"rows": whole, "places": held.to(whole.device), "mean": mean}
+        for name, value in {**kept_buffers, "basis": _principal(whole - mean, kept)}.items():
+            self.register_buffer(name, value, persistent=False)
+        marks = None if labels is None else torch.cat([rows_of(label.detach()) for label in labels])
+        self.register_buffer("keys", self.vectors(whole, self.places, marks), persistent=False)
+        self.mean_square = float(whole.square().mean())
+
+    def vectors(self, rows: Tensor, places: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What patches are matched by: features (P, C) and labels (P, K) at places (N, size^2), as (N, D).
+
+        Raises:
+            OptionError: when only one of picture and painting has labels.
+        """
+        if (labels is not None) != self.labelled:
+            raise OptionError("labels are for both the picture and the painting, or for neither")
+        found = ((rows - self.mean) @ self.basis)[places].flatten(1)
+        if labels is None:
+            return found
+        both = torch.cat([labels, 1 - labels], 1)  # so that black is a label like any other, not a vector of no length
+        return torch.cat([unit(found), self.label_weight**0.5 * unit(both[places].flatten(1))], 1)
+
+    def match(self, vectors: Tensor, *, variety: float = 0.0, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
+        """For each of (N, D) the patch that is most like it, (N,).
+
+        Args:
+            vectors: of `vectors`.
+            variety: taken off the similarity to a patch that is used again and again, in [0, 1]: matches are searched
+                twice, and what the first search used more than its fair part costs up to this in the second.
+            chunk_bytes: see `nearest`.
+        """
+        found, _ = nearest(vectors, self.keys, chunk_bytes=chunk_bytes)
+        if variety:
+            uses = torch.bincount(found, minlength=len(self.keys)).float()
+            fair = max(1.0, len(vectors) / len(self.keys))
+            penalty = variety * (1 - fair / uses.clamp_min(fair))
+            found, _ = nearest(vectors, self.keys, chunk_bytes=chunk_bytes, penalty=penalty)
+        return found
+
+
+def _in_proportion(counts: Sequence[int], shares: Sequence[float] | None, most: int | None) -> list[Tensor]:
+    """Which of so many patches of each map to keep."""
+    shares = list(map(float, counts)) if shares is None else shares
+    voiced = [(c, s) for c, s in zip(counts, shares, strict=True) if s > 0]
+    if not voiced:
+        raise OptionError("the shares of the paintings are all 0; give at least one that is more")
+    whole = min(c / s for c, s in voiced)
+    if most is not None:
+        whole = min(whole, most / sum(s for _, s in voiced))
+    return [some_of(c, max(1, round(s * whole)) if s > 0 else 0) for c, s in zip(counts, shares, strict=True)]
+
+
+def _principal(rows: Tensor, kept: int) -> Tensor:
+    """The directions (C, kept) in which rows (P, C) vary most; all of them, as they are, when there are no more."""
+    if rows.shape[1] <= kept:
+        return torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
+    return torch.linalg.eigh(rows.T @ rows).eigenvectors[:, -kept:].contiguous()
+
+
+class PatchLoss(Loss):
+    """Mean squared difference of each patch of the picture from its match, over the bank's mean square.
+
+    Where patches overlap, each position counts once, and its gradient is the mean over the patches that cover it, as in
+    the paper. The sum over patches is then that of the distance from the mean of their matches, and a constant: one
+    map, however many patches. Matches are held constant in the gradient. One picture at a time.
+
+    Args:
+        layer: the encoder's tap, relu3_1 and relu4_1 in the paper.
+        bank: the paintings' patches there.
+        stride: from one patch of the picture to the next.
+        guide: how much each position counts, (1, 1, H, W) at the map's size; None for all alike.
+        labels: what is where in the picture, (1, K, H, W) at the map's size, if the bank has labels.
+        every: patches are matched anew at every so many calls. With 1 the loss is a function of the picture. With more
+            it is, in between, the distance to the matches of a moment ago, and changes at each new match by a jump.
+        variety: see `PatchBank.match`.
+    """
+
+    label = "patches"
+    guide: Tensor | None
+    labels: Tensor | None
+    weight: Tensor
+
+    def __init__(
+        self,
+        layer: str,
+        bank: PatchBank,
+        *,
+        stride: int = 2,
+        guide: Tensor | None = None,
+        labels: Tensor | None = None,
+        every: int = 1,
+        variety: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.layer, self.taps, self.bank = layer, (layer,), bank
+        self.stride, self.every, self.variety = stride, every, variety
+        self.register_buffer("guide", guide, persistent=False)
+        self.register_buffer("labels", labels, persistent=False)
+        self.scale = 1 / max(bank.mean_square, 1e-20)
+        self._calls = 0
+        self._held: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def forward(self, features: Features) -> Tensor:
+        """A scalar, 0 where every patch is one of the bank's.
+
+        Raises:
+            LimitError: when the map is smaller than a patch.
+        """
+        rows = rows_of(features[self.layer])
+        if self._held is None or self._calls % self.every == 0 or self._held[0].shape != rows.shape:
+            self._held = self.matched(features[self.layer])
+        self._calls += 1
+        wanted, rest, weight = self._held
+        squares = (rows - wanted).square().mean(1) + rest
+        return self.scale * (weight * squares).sum() / weight.sum().clamp_min(1e-20)
+
+    @torch.no_grad()
+    def matched(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the matches of a map (1, C, H, W) say of its positions, H * W of them, row by row.
+
+        Returns:
+            The mean of what is wanted there (H * W, C), its variance (H * W,), and how much the position counts, 0
+            where no patch lies.
+        """
+        rows = rows_of(features)
+        places = self._places(*features.shape[2:]).to(rows.device)
+        labels = None if self.labels is None else alone(self.labels).flatten(1).T.to(rows)
+        match = self.bank.match(self.bank.vectors(rows, places, labels), variety=self.variety)
+        total, squares = torch.zeros_like(rows), torch.zeros_like(rows)
+        cover = rows.new_zeros(len(rows))
+        for here, there in zip(places.T, self.bank.places[match].T, strict=True):
+            apart = self.bank.rows[there].to(rows) - rows[here]  # what is small near the end stays exact
+            total.index_add_(0, here, apart)
+            squares.index_add_(0, here, apart.square())
+            cover.index_add_(0, here, torch.ones_like(here, dtype=rows.dtype))
+        mean, size = total / cover.clamp_min(1)[:, None], squares / cover.clamp_min(1)[:, None]
+        weight = (cover > 0).to(rows)
+        if self.guide is not None:
+            weight = weight * self.guide.flatten().to(rows)
+        return rows + mean, (size - mean.square()).clamp_min(0).mean(1), weight
+
+    def _places(self, height: int, width: int) -> Tensor:
+        """The picture's patches, without those that no guide points at."""
+        places = patch_places(height, width, self.bank.size, self.stride)
+        if self.guide is None or self.guide.is_meta:
+            return places
+        counts = (widen(self.guide).flatten().cpu()[places] >= COUNTS).any(1)
+        return places[counts] if bool(counts.any()) else places

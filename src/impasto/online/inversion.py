@@ -1,0 +1,136 @@
+"""What a layer remembers: from noise to a picture with the same features, or with the same statistics of them.
+
+Mahendran and Vedaldi 2015, Understanding deep image representations by inverting them (arXiv 1412.0035), and figure 1
+of Gatys, Ecker and Bethge 2015 (arXiv 1508.06576). One scale only: a smaller copy of the picture would tell about it
+what the layer itself has forgotten.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from threading import Event as StopSignal
+
+import numpy as np
+
+from impasto.encoders import get_spec
+from impasto.errors import LimitError, OptionError
+from impasto.events import Done, Event, Started
+from impasto.image import fit, resize
+from impasto.losses import ContentLoss, Loss, Sum, TotalVariation
+from impasto.online.balance import Texture
+from impasto.online.look import Look, Region, Sample
+from impasto.online.options import OnlineOptions
+from impasto.online.painter import paint_pixels
+from impasto.online.plan import Scale, plan
+from impasto.online.sight import Sight, open_eyes
+from impasto.online.solo import FEATURES, STATISTICS, check_understood
+from impasto.picture import Picture, Pixels
+
+SMOOTH, GROWTH = 3e-3, 1.5
+"""Total variation, on pixels in [0, 1], against a relative feature distance of weight 1: this much times a power of the
+stride beyond 1, because a layer that looks from afar does not say what lies between its points."""
+
+NOISE = 0.5, 0.1
+"""Mean and deviation of the start."""
+
+ERROR = "error"
+"""A result's losses tell each layer's relative feature error under this word and the layer's name."""
+
+
+def invert(
+    image: Picture,
+    layers: Sequence[str],
+    options: OnlineOptions,
+    *,
+    model: Texture | None = None,
+    name: str = "reconstruct",
+    stop: StopSignal,
+) -> Iterator[Event]:
+    """The picture whose features at `layers` are those of `image`, or whose statistics are.
+
+    Args:
+        image: what is remembered; shrunk to `options.size` on its long side, never enlarged.
+        layers: the encoder's taps. With a model and one layer: the usual style layers up to that one.
+        options: encoder, steps, seed, ...; `tv` in place of a smoothness that grows with the layers' strides.
+        model: a method's texture model, whose statistics are to agree; None for the features themselves.
+        name: what is run, for `Started`.
+        stop: set to end with the best picture so far.
+
+    Yields:
+        Started, Progress, Preview, Notice, and Done with the picture. For features its losses hold each layer's
+        relative error |f - g| / |g| as well, 0 for a perfect memory, under "error " and the layer's name.
+
+    Raises:
+        OptionError: on an unknown layer, or an option that means nothing here.
+        LimitError: when the image is too large for memory, or too small for the layers.
+    """
+    known = FEATURES if model is None else STATISTICS
+    check_understood(options, known, "there is one picture, and no painting", own=model is not None)
+    if not layers:
+        raise OptionError("give at least one layer, such as --layer relu3_1")
+    pixels = resize(image.pixels, fit(image.size, min(options.size or max(image.size), max(image.size))))
+    canvas = Picture(pixels)
+    sight = _eyes(layers, options, statistics=model is not None)
+    _check_size(canvas, sight)
+    stages = plan(canvas.size, dataclasses.replace(options, scales=options.scales or 1), sight)
+    start = np.random.default_rng(options.seed).normal(*NOISE, pixels.shape).clip(0, 1).astype(np.float32)
+
+    def loss_at(scale: Scale, painted: Pixels) -> Loss:
+        seen = resize(pixels, scale.size)
+        if model is None:
+            return _memory(sight, seen, options)
+        region = Region((Sample(seen),))
+        last = scale.size == canvas.size
+        loss = model(Look(sight, seen, (region,), painted, turn=scale.turn, last=last), region, options)
+        return Sum([loss, options.tv * TotalVariation()]) if options.tv else loss
+
+    yield Started(name, canvas.size, stages.steps)
+    for event in paint_pixels(canvas, start, stages, sight, loss_at, stop=stop):
+        told = isinstance(event, Done) and model is None
+        yield _with_errors(event, canvas, sight) if told else event
+
+
+def feature_errors(sight: Sight, found: Pixels, target: Pixels) -> dict[str, float]:
+    """Each content layer's relative error, |features of `found` - features of `target`| over |those of `target`|."""
+    one, other = (sight.look(pixels, sight.content) for pixels in (found, target))
+    return {
+        tap: float((one[tap].float() - other[tap].float()).norm() / other[tap].float().norm().clamp_min(1e-12))
+        for tap in sight.content
+    }
+
+
+def _memory(sight: Sight, pixels: Pixels, options: OnlineOptions) -> Loss:
+    """Feature distances, each in units of its layer, and smoothness."""
+    targets = sight.look(pixels, sight.content)
+    terms: list[Loss] = [1 / len(targets) * ContentLoss(tap, seen, relative=True) for tap, seen in targets.items()]
+    least = min(sight.encoder.stride(tap) for tap in sight.content)  # what one layer still sees needs no guess
+    smooth = SMOOTH * (least - 1) ** GROWTH if options.tv is None else options.tv
+    return Sum([*terms, smooth * TotalVariation()] if smooth else terms)
+
+
+def _eyes(layers: Sequence[str], options: OnlineOptions, *, statistics: bool) -> Sight:
+    sight = open_eyes(options, *((layers, ()) if statistics else ((), layers)))
+    if not statistics:
+        return dataclasses.replace(sight, style=())
+    if len(layers) == 1:
+        order = sight.encoder.layers
+        usual = [tap for tap in get_spec(options.encoder).style if order.index(tap) < order.index(layers[0])]
+        return dataclasses.replace(sight, style=(*usual, layers[0]), content=())
+    return dataclasses.replace(sight, content=())
+
+
+def _check_size(image: Picture, sight: Sight) -> None:
+    least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
+    if min(image.size) < least:
+        raise LimitError(
+            f"{image.width}x{image.height} is too small for {sight.encoder.name}'s "
+            f"{(*sight.style, *sight.content)[-1]}; mend: a picture of at least {least}x{least}"
+        )
+
+
+def _with_errors(event: Event, canvas: Picture, sight: Sight) -> Event:
+    assert isinstance(event, Done)  # noqa: S101 - the caller asked
+    errors = feature_errors(sight, event.picture.pixels, canvas.pixels)
+    losses = {**event.losses, **{f"{ERROR} {tap}": error for tap, error in errors.items()}}
+    return dataclasses.replace(event, losses=losses)

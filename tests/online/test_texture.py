@@ -1,0 +1,304 @@
+"""Textures from noise: the exemplar's statistics, its own scale, any size, and borders that fit each other."""
+
+from __future__ import annotations
+
+from threading import Event as StopSignal
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from impasto.errors import LimitError, OptionError, PictureError
+from impasto.events import Done, Event, Progress, Started
+from impasto.image import resize
+from impasto.losses import IMAGE, Loss
+from impasto.methods import METHODS
+from impasto.online import gatys
+from impasto.online import texture as texture_job
+from impasto.online.evaluation import Evaluation
+from impasto.online.gatys import GatysOptions
+from impasto.online.look import Look, Region, Sample
+from impasto.online.texture import (
+    WrappedVariation,
+    _eyes,
+    coloured_noise,
+    read_at,
+    resize_wrapped,
+    synthesise,
+)
+from impasto.picture import Picture, Pixels
+from methods_base import BLUE, _load_once, apart, painting, photo
+
+LITE = "efficientnet-lite0"
+
+
+@pytest.fixture(autouse=True)
+def _shared_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One encoder that goes on at its other border for all tests too."""
+    monkeypatch.setattr(texture_job, "load_encoder", _load_once)
+
+
+def events(*styles: Picture, options: GatysOptions | None = None, **values: Any) -> list[Event]:
+    """Those of a short run; size, tileable, model and stop are the job's, all else options."""
+    job = {name: values.pop(name) for name in ("size", "tileable", "stop", "model") if name in values}
+    chosen = options or GatysOptions(**{"steps": 3, **values})
+    return list(synthesise(styles, chosen, **{"model": gatys.texture, "stop": StopSignal(), **job}))
+
+
+def run(*styles: Picture, **values: Any) -> Done:
+    done = events(*styles, **values)[-1]
+    assert isinstance(done, Done)
+    return done
+
+
+def gram_error(found: Pixels, target: Pixels) -> float:
+    """Mean over the shallow style layers of the Gram matrices' relative distance."""
+    sight, _ = _eyes(GatysOptions(), False)
+    taps = ("relu1_1", "relu2_1", "relu3_1")
+    errors = []
+    for one, other in zip(*(sight.look(p, taps).values() for p in (found, target)), strict=True):
+        a, b = (f[0].flatten(1) @ f[0].flatten(1).T / f[0, 0].numel() for f in (one, other))
+        errors.append(float((a - b).norm() / b.norm()))
+    return sum(errors) / len(errors)
+
+
+def seam(pixels: Pixels) -> float:
+    """The mean step across the borders, in units of the mean step inside, the larger of both directions."""
+    steps = [(np.abs(np.diff(pixels, axis=axis)).mean(), np.abs(pixels.take(0, axis) - pixels.take(-1, axis)).mean())
+             for axis in (0, 1)]  # fmt: skip
+    return float(max(across / inside for inside, across in steps))
+
+
+class TestTexture:
+    def test_its_statistics_are_the_exemplars(self) -> None:
+        exemplar = painting(side=64)
+        noise = coloured_noise([exemplar.pixels], [1.0], (64, 64), 0)
+        done = run(exemplar, size=(64, 64), steps=40)
+        assert gram_error(done.picture.pixels, exemplar.pixels) < 0.25 * gram_error(noise, exemplar.pixels)
+
+    def test_its_colours_are_the_exemplars(self) -> None:
+        exemplar = painting(side=48)
+        made = run(exemplar, size=(48, 48), steps=3).picture.pixels
+        for channel in range(3):
+            levels = [np.quantile(p[..., channel], np.linspace(0, 1, 11)) for p in (made, exemplar.pixels)]
+            assert np.abs(levels[0] - levels[1]).max() < 0.02
+
+    def test_it_is_not_the_exemplar(self) -> None:
+        exemplar = painting(side=48)
+        assert apart(run(exemplar, size=(48, 48), steps=20).picture.pixels, exemplar.pixels) > 0.05
+
+    def test_the_seed_decides(self) -> None:
+        one, same, other = (run(painting(), encoder=LITE, seed=seed).picture.pixels for seed in (1, 1, 2))
+        assert np.array_equal(one, same)
+        assert apart(one, other) > 0.01
+
+    def test_a_mixture_lies_between(self) -> None:
+        first, second = painting(side=48), painting(BLUE, 48)
+        means = [
+            run(first, second, blend=blend, size=(48, 48), encoder=LITE).picture.pixels.mean((0, 1))
+            for blend in ((1, 0), (1, 1), (0, 1))
+        ]
+        red = [float(mean[0] - mean[2]) for mean in means]
+        assert red[0] > red[1] > red[2]
+
+    def test_stopping_leaves_a_whole_picture(self) -> None:
+        stop = StopSignal()
+        told = []
+        for event in synthesise(
+            [painting()], GatysOptions(encoder=LITE, steps=50), model=gatys.texture, size=(80, 48), stop=stop
+        ):
+            told.append(event)
+            if isinstance(event, Progress):
+                stop.set()
+        assert isinstance(told[-1], Done)
+        assert told[-1].stopped
+        assert told[-1].picture.size == (80, 48)
+        assert sum(isinstance(event, Progress) for event in told) == 1
+
+    @pytest.mark.parametrize("name", [m.name for m in METHODS.values() if m.texture and m.ready])
+    def test_every_texture_model_can_be_used_alone(self, name: str) -> None:
+        from impasto.api import texture
+
+        chosen = METHODS[name].options_class.from_dict({"steps": 4, "scales": 1})
+        losses: list[float] = []
+        made = texture(
+            painting(side=48), options=chosen, size=(64, 48),
+            on_event=lambda e: losses.append(e.losses["total"]) if isinstance(e, Progress) else None,
+        )  # fmt: skip
+        assert made.size == (64, 48)
+        assert losses[-1] < losses[0]
+        assert made.settings["method"] == name
+
+
+class TestScale:
+    @staticmethod
+    def seen(exemplar: Picture, **values: Any) -> list[tuple[tuple[int, int], tuple[int, ...]]]:
+        """(width, height) of each canvas, and the shape of the exemplar beside it."""
+        found = []
+
+        def model(look: Look, region: Region, options: GatysOptions) -> Loss:
+            found.append((look.size, region.samples[0].pixels.shape[:2]))
+            return gatys.texture(look, region, options)
+
+        run(exemplar, model=model, encoder=LITE, **values)
+        return found
+
+    def test_a_larger_canvas_shows_more_not_larger_grains(self) -> None:
+        exemplar = painting(side=64)
+        assert self.seen(exemplar, size=(64, 64)) == [((64, 64), (64, 64))]
+        assert self.seen(exemplar, size=(160, 96)) == [((160, 96), (64, 64))]
+
+    def test_canvas_and_exemplar_shrink_by_one_factor(self) -> None:
+        found = self.seen(painting(side=200), size=(300, 200), steps=6)
+        assert found == [((75, 50), (50, 50)), ((150, 100), (100, 100)), ((300, 200), (200, 200))]
+
+    def test_style_scale_enlarges_the_grains(self) -> None:
+        assert self.seen(painting(side=64), size=(64, 64), style_scale=1.5) == [((64, 64), (96, 96))]
+
+    def test_a_canvas_rounded_up_has_an_exemplar_as_much_larger(self) -> None:
+        ((canvas, exemplar),) = TestScale.seen_tiled(size=(40, 40))
+        assert canvas == (48, 48)
+        assert exemplar == (58, 58)  # 48 of the exemplar's own pixels, times 48 / 40
+
+    @staticmethod
+    def seen_tiled(**values: Any) -> list[tuple[tuple[int, int], tuple[int, ...]]]:
+        found = []
+
+        def model(look: Look, region: Region, options: GatysOptions) -> Loss:
+            found.append((look.size, region.samples[0].pixels.shape[:2]))
+            return gatys.texture(look, region, options)
+
+        run(painting(side=48), model=model, tileable=True, steps=1, **values)
+        return found
+
+    def test_large_exemplars_are_read_smaller(self) -> None:
+        large = Picture(np.zeros((300, 1500, 3), np.float32))
+        assert read_at(large, 1).shape == (128, 512, 3)  # the middle 1200 columns, at 512
+
+    def test_the_default_size_is_the_exemplars(self) -> None:
+        assert run(Picture(photo(side=80).pixels[:40]), encoder=LITE).picture.size == (80, 40)
+
+    def test_one_number_is_the_long_side(self) -> None:
+        assert run(Picture(photo(side=80).pixels[:40]), encoder=LITE, size=60).picture.size == (60, 30)
+
+
+class TestTileable:
+    @pytest.mark.parametrize("exemplar", [photo(side=96), painting(side=64)], ids=["photo", "painting"])
+    def test_the_seam_is_no_steeper_than_the_inside(self, exemplar: Picture) -> None:
+        made = run(exemplar, size=(64, 48), tileable=True, steps=30).picture.pixels
+        assert made.shape == (48, 64, 3)
+        assert seam(made) < 1.15
+        assert seam(exemplar.pixels) > 1.5
+
+    def test_sizes_that_pooling_would_cut_are_kept(self) -> None:
+        made = run(painting(side=48), size=(50, 41), tileable=True, steps=12, scales=1).picture
+        assert made.size == (50, 41)
+        assert seam(made.pixels) < 1.2
+
+    def test_the_canvas_has_no_border(self) -> None:
+        """A picture pushed over its border, by what pooling steps over, looks the same."""
+        sight, wrapped = _eyes(GatysOptions(), True)
+        image = painting(side=48)
+        look = Look(sight, image.pixels, (region := Region((Sample(photo(side=48).pixels),)),), image.pixels)
+        loss = gatys.texture(look, region, GatysOptions())
+        one, other = (
+            Evaluation(wrapped.encoder, loss)(torch.roll(sight.tensor(image.pixels), shift, (2, 3)))
+            for shift in ((0, 0), (16, 32))
+        )
+        assert one[0] == pytest.approx(other[0], rel=1e-5)
+        assert torch.allclose(one[1].roll((16, 32), (2, 3)), other[1], atol=1e-4 * float(one[1].abs().max()))
+
+    def test_exemplars_do_not_go_on_at_their_other_border(self) -> None:
+        """The seam of an exemplar that does not tile must not be learnt."""
+        sight, wrapped = _eyes(GatysOptions(), True)
+        plain, _ = _eyes(GatysOptions(), False)
+        pixels = photo(side=48).pixels
+        seen = [s.look(pixels, ("relu2_1",))["relu2_1"] for s in (sight, plain, wrapped)]
+        assert torch.equal(seen[0], seen[1])
+        assert not torch.allclose(seen[0], seen[2], rtol=1e-2)
+
+    def test_smoothness_goes_over_the_border(self) -> None:
+        image = torch.rand(1, 3, 6, 8, generator=torch.manual_seed(0))
+        loss = WrappedVariation()
+        assert loss({IMAGE: image}) == pytest.approx(float(loss({IMAGE: image.roll((2, 3), (2, 3))})))
+        steps = [(image - image.roll(1, axis)).square().sum() for axis in (2, 3)]
+        assert float(loss({IMAGE: image})) == pytest.approx(float(sum(steps)) / image.numel())
+
+    def test_encoders_without_a_choice_of_padding_are_refused(self) -> None:
+        with pytest.raises(OptionError, match=f"{LITE} cannot see a picture go on .*; mend: --encoder vgg19"):
+            run(painting(), encoder=LITE, tileable=True)
+
+
+class TestWrappedResize:
+    @pytest.mark.parametrize("size", [(64, 48), (24, 18), (45, 40), (32, 24)])
+    def test_pushing_the_picture_over_its_border_pushes_the_result(self, size: tuple[int, int]) -> None:
+        pixels = photo(side=80).pixels[:24, :32].copy()
+        made = resize_wrapped(pixels, size)
+        assert made.shape == (size[1], size[0], 3)
+        pushed = resize_wrapped(np.roll(pixels, (24 // np.gcd(24, size[1]), 32 // np.gcd(32, size[0])), (0, 1)), size)
+        back = np.roll(pushed, (-size[1] // np.gcd(24, size[1]), -size[0] // np.gcd(32, size[0])), (0, 1))
+        assert np.abs(back - made).max() < 1e-5
+
+    def test_the_middle_is_resized_as_ever(self) -> None:
+        pixels = photo(side=80).pixels[:40, :40].copy()
+        assert np.allclose(resize_wrapped(pixels, (80, 80))[16:-16, 16:-16], resize(pixels, (80, 80))[16:-16, 16:-16])
+
+
+class TestNoise:
+    def test_mean_and_covariance_are_the_exemplars(self) -> None:
+        exemplar = 0.5 + 0.3 * (photo(side=80).pixels - 0.5)  # dim, so that nothing is cut off
+        noise = coloured_noise([exemplar], [1.0], (200, 150), 3)
+        assert noise.shape == (150, 200, 3)
+        assert np.allclose(noise.mean((0, 1)), exemplar.mean((0, 1)), atol=0.005)
+        assert np.allclose(np.cov(noise.reshape(-1, 3).T), np.cov(exemplar.reshape(-1, 3).T), rtol=0.1, atol=2e-4)
+
+    def test_flat_exemplars_give_flat_noise(self) -> None:
+        flat = np.full((40, 40, 3), 0.25, np.float32)
+        assert np.allclose(coloured_noise([flat], [1.0], (8, 8), 0), 0.25, atol=1e-3)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("option", "value"), [("strength", 0.2), ("keep_color", "linear"), ("init", "noise"), ("mask", ("m.png",))]
+    )
+    def test_options_that_need_a_photo(self, option: str, value: Any) -> None:
+        with pytest.raises(OptionError, match=f"a texture has no photo; leave --{option.replace('_', '-')} out"):
+            run(painting(), **{option: value})
+
+    @pytest.mark.parametrize("size", [(8, 64), (64, 40000), (0, 0), 5])
+    def test_sizes_out_of_range(self, size: Any) -> None:
+        with pytest.raises(OptionError, match="--size .* is out of range; give WIDTHxHEIGHT from 16 to 32768"):
+            run(painting(), size=size)
+
+    def test_exemplars_that_show_nothing(self) -> None:
+        with pytest.raises(PictureError, match=r"shows no texture in 20x20 pixels; mend: .* at least 32x32"):
+            run(Picture(np.zeros((20, 20, 3), np.float32)))
+
+    def test_blends_that_do_not_fit(self) -> None:
+        with pytest.raises(OptionError, match="--blend has 2 weights for 1 styles"):
+            run(painting(), blend=(1, 2))
+
+    def test_results_beyond_memory(self) -> None:
+        with pytest.raises(LimitError, match="takes .* GB of memory"):
+            run(painting(), size=(32000, 32000))
+
+    def test_methods_without_a_texture_model(self) -> None:
+        from impasto import FastOptions, texture
+
+        with pytest.raises(
+            OptionError, match="fast has no texture model that can be used alone; methods that do: gatys"
+        ):
+            texture(painting(), options=FastOptions())
+
+
+def test_smoothness_is_added_when_asked_for() -> None:
+    rough, smooth = (run(painting(), encoder=LITE, steps=10, tv=tv).losses for tv in (None, 5))
+    assert "tv" not in rough
+    assert smooth["tv"] > 0
+
+
+def test_started_tells_the_result() -> None:
+    first = events(painting(), size=(90, 40), steps=5, encoder=LITE)[0]
+    assert isinstance(first, Started)
+    assert (first.size, first.steps) == ((90, 40), 5)
