@@ -149,7 +149,7 @@ class TestStatistics:
             flat = features(pixels, "relu2_1")[0].flatten(1)
             grams.append(flat @ flat.T / flat.shape[1])
         assert float((grams[0] - grams[1]).norm() / grams[1].norm()) < 0.15
-        assert apart(made.picture.pixels, image.pixels) > 3 * apart(kept.picture.pixels, image.pixels)
+        assert apart(made.picture.pixels, image.pixels) > 1.5 * apart(kept.picture.pixels, image.pixels)
         assert not any(name.startswith("error") for name in made.losses)
 
 
@@ -170,7 +170,9 @@ class TestRefusals:
 
     @pytest.mark.parametrize(("option", "value"), [("strength", 0.2), ("style_scale", 2), ("preset", "paper")])
     def test_options_that_would_change_nothing(self, option: str, value: Any) -> None:
-        with pytest.raises(OptionError, match=f"there is one picture, and no painting; leave --{option}"):
+        with pytest.raises(
+            OptionError, match=f"there is one picture, and no painting; leave --{option.replace('_', '-')} out"
+        ):
             run(photo(), "stem", encoder=LITE, **{option: value})
 
 

@@ -19,18 +19,13 @@ from impasto.online import texture as texture_job
 from impasto.online.evaluation import Evaluation
 from impasto.online.gatys import GatysOptions
 from impasto.online.look import Look, Region, Sample
-from impasto.online.texture import (
-    WrappedVariation,
-    _eyes,
-    coloured_noise,
-    read_at,
-    resize_wrapped,
-    synthesise,
-)
+from impasto.online.texture import Palette, WrappedVariation, _eyes, calmest, read_at, resize_wrapped, synthesise
 from impasto.picture import Picture, Pixels
 from methods_base import BLUE, _load_once, apart, painting, photo
 
 LITE = "efficientnet-lite0"
+PLAIN = Palette(np.full(3, 0.5), np.eye(3), np.ones(3))
+"""Every colour can occur."""
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +49,7 @@ def run(*styles: Picture, **values: Any) -> Done:
 
 def gram_error(found: Pixels, target: Pixels) -> float:
     """Mean over the shallow style layers of the Gram matrices' relative distance."""
-    sight, _ = _eyes(GatysOptions(), False)
+    sight, _ = _eyes(GatysOptions(), PLAIN, tileable=False)
     taps = ("relu1_1", "relu2_1", "relu3_1")
     errors = []
     for one, other in zip(*(sight.look(p, taps).values() for p in (found, target)), strict=True):
@@ -72,17 +67,10 @@ def seam(pixels: Pixels) -> float:
 
 class TestTexture:
     def test_its_statistics_are_the_exemplars(self) -> None:
-        exemplar = painting(side=64)
-        noise = coloured_noise([exemplar.pixels], [1.0], (64, 64), 0)
-        done = run(exemplar, size=(64, 64), steps=40)
-        assert gram_error(done.picture.pixels, exemplar.pixels) < 0.25 * gram_error(noise, exemplar.pixels)
-
-    def test_its_colours_are_the_exemplars(self) -> None:
         exemplar = painting(side=48)
-        made = run(exemplar, size=(48, 48), steps=3).picture.pixels
-        for channel in range(3):
-            levels = [np.quantile(p[..., channel], np.linspace(0, 1, 11)) for p in (made, exemplar.pixels)]
-            assert np.abs(levels[0] - levels[1]).max() < 0.02
+        noise = Palette.of([exemplar.pixels], [1.0]).noise((48, 48), 0)
+        done = run(exemplar, size=(48, 48), steps=30)
+        assert gram_error(done.picture.pixels, exemplar.pixels) < 0.25 * gram_error(noise, exemplar.pixels)
 
     def test_it_is_not_the_exemplar(self) -> None:
         exemplar = painting(side=48)
@@ -188,17 +176,17 @@ class TestTileable:
     def test_the_seam_is_no_steeper_than_the_inside(self, exemplar: Picture) -> None:
         made = run(exemplar, size=(64, 48), tileable=True, steps=30).picture.pixels
         assert made.shape == (48, 64, 3)
-        assert seam(made) < 1.15
+        assert seam(made) <= 1.001
         assert seam(exemplar.pixels) > 1.5
 
     def test_sizes_that_pooling_would_cut_are_kept(self) -> None:
         made = run(painting(side=48), size=(50, 41), tileable=True, steps=12, scales=1).picture
         assert made.size == (50, 41)
-        assert seam(made.pixels) < 1.2
+        assert seam(made.pixels) <= 1.001
 
     def test_the_canvas_has_no_border(self) -> None:
         """A picture pushed over its border, by what pooling steps over, looks the same."""
-        sight, wrapped = _eyes(GatysOptions(), True)
+        sight, wrapped = _eyes(GatysOptions(), PLAIN, tileable=True)
         image = painting(side=48)
         look = Look(sight, image.pixels, (region := Region((Sample(photo(side=48).pixels),)),), image.pixels)
         loss = gatys.texture(look, region, GatysOptions())
@@ -209,14 +197,20 @@ class TestTileable:
         assert one[0] == pytest.approx(other[0], rel=1e-5)
         assert torch.allclose(one[1].roll((16, 32), (2, 3)), other[1], atol=1e-4 * float(one[1].abs().max()))
 
-    def test_exemplars_do_not_go_on_at_their_other_border(self) -> None:
-        """The seam of an exemplar that does not tile must not be learnt."""
-        sight, wrapped = _eyes(GatysOptions(), True)
-        plain, _ = _eyes(GatysOptions(), False)
-        pixels = photo(side=48).pixels
-        seen = [s.look(pixels, ("relu2_1",))["relu2_1"] for s in (sight, plain, wrapped)]
-        assert torch.equal(seen[0], seen[1])
-        assert not torch.allclose(seen[0], seen[2], rtol=1e-2)
+    def test_what_is_beyond_an_exemplars_border_is_its_mirror_image(self) -> None:
+        """Neither a seam nor black must be learnt: both are statistics that a tile cannot have."""
+        sight, canvas = _eyes(GatysOptions(), PLAIN, tileable=True)
+        pixels = photo(side=80).pixels[:48, :48].copy()
+        mirrored = np.pad(pixels, ((16, 16), (16, 16), (0, 0)), mode="reflect")
+        here = sight.look(pixels, ("relu1_2",))["relu1_2"]
+        assert torch.allclose(here, canvas.look(mirrored, ("relu1_2",))["relu1_2"][..., 16:-16, 16:-16], atol=1e-2)
+
+    def test_the_border_is_where_it_shows_least(self) -> None:
+        pixels = photo(side=80).pixels
+        pushed = calmest(pixels)
+        steps = [np.abs(pushed - np.roll(pushed, 1, axis)).mean((1 - axis, 2)) for axis in (0, 1)]
+        assert [int(s.argmin()) for s in steps] == [0, 0]
+        assert np.array_equal(np.sort(pushed.ravel()), np.sort(pixels.ravel()))
 
     def test_smoothness_goes_over_the_border(self) -> None:
         image = torch.rand(1, 3, 6, 8, generator=torch.manual_seed(0))
@@ -245,17 +239,35 @@ class TestWrappedResize:
         assert np.allclose(resize_wrapped(pixels, (80, 80))[16:-16, 16:-16], resize(pixels, (80, 80))[16:-16, 16:-16])
 
 
-class TestNoise:
-    def test_mean_and_covariance_are_the_exemplars(self) -> None:
+class TestPalette:
+    def test_mean_and_covariance_of_its_noise_are_the_exemplars(self) -> None:
         exemplar = 0.5 + 0.3 * (photo(side=80).pixels - 0.5)  # dim, so that nothing is cut off
-        noise = coloured_noise([exemplar], [1.0], (200, 150), 3)
+        noise = Palette.of([exemplar], [1.0]).noise((200, 150), 3)
         assert noise.shape == (150, 200, 3)
         assert np.allclose(noise.mean((0, 1)), exemplar.mean((0, 1)), atol=0.005)
         assert np.allclose(np.cov(noise.reshape(-1, 3).T), np.cov(exemplar.reshape(-1, 3).T), rtol=0.1, atol=2e-4)
 
     def test_flat_exemplars_give_flat_noise(self) -> None:
         flat = np.full((40, 40, 3), 0.25, np.float32)
-        assert np.allclose(coloured_noise([flat], [1.0], (8, 8), 0), 0.25, atol=1e-3)
+        assert np.allclose(Palette.of([flat], [1.0]).noise((8, 8), 0), 0.25, atol=1e-3)
+
+    def test_the_nearest_colours_of_a_grey_exemplar_are_grey(self) -> None:
+        grey = np.repeat(photo(side=80).pixels[..., :1], 3, 2)
+        palette = Palette.of([grey], [1.0])
+        assert not palette.full
+        found = palette.nearest(photo(side=80).pixels)
+        assert np.ptp(found, axis=2).max() < 1e-5
+        assert np.allclose(palette.nearest(grey), grey, atol=1e-5)
+
+    def test_one_with_every_colour_changes_nothing(self) -> None:
+        pixels = photo(side=80).pixels
+        assert Palette.of([pixels], [1.0]).nearest(pixels) is pixels
+
+    def test_a_grey_exemplar_gives_a_grey_texture(self) -> None:
+        grey = Picture(np.repeat(photo(side=80).pixels[:40, :40, :1], 3, 2))
+        made = run(grey, encoder=LITE, steps=6).picture.pixels
+        assert np.ptp(made, axis=2).max() < 0.004
+        assert made.std() > 0.02
 
 
 class TestRefusals:
@@ -268,7 +280,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("size", [(8, 64), (64, 40000), (0, 0), 5])
     def test_sizes_out_of_range(self, size: Any) -> None:
-        with pytest.raises(OptionError, match="--size .* is out of range; give WIDTHxHEIGHT from 16 to 32768"):
+        with pytest.raises(OptionError, match=r"--size .* is out of range; give WIDTHxHEIGHT from 16 to 32768"):
             run(painting(), size=size)
 
     def test_exemplars_that_show_nothing(self) -> None:
@@ -280,7 +292,7 @@ class TestRefusals:
             run(painting(), blend=(1, 2))
 
     def test_results_beyond_memory(self) -> None:
-        with pytest.raises(LimitError, match="takes .* GB of memory"):
+        with pytest.raises(LimitError, match=r"takes .* GB of memory"):
             run(painting(), size=(32000, 32000))
 
     def test_methods_without_a_texture_model(self) -> None:
@@ -293,7 +305,7 @@ class TestRefusals:
 
 
 def test_smoothness_is_added_when_asked_for() -> None:
-    rough, smooth = (run(painting(), encoder=LITE, steps=10, tv=tv).losses for tv in (None, 5))
+    rough, smooth = (run(painting(), encoder=LITE, steps=10, tv=tv).losses for tv in (0, 5))
     assert "tv" not in rough
     assert smooth["tv"] > 0
 

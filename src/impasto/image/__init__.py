@@ -11,7 +11,7 @@ from impasto.image.colour import (
 from impasto.image.masks import composite, label_regions, partition, read_mask
 from impasto.image.poisson import photorealistic
 from impasto.image.reading import read
-from impasto.image.resizing import fit, resize, resize_picture
+from impasto.image.resizing import fit, resize, resize_picture, turn
 from impasto.image.targets import check_target
 from impasto.image.transparency import unmatte
 from impasto.image.writing import write
@@ -33,6 +33,7 @@ __all__ = [
     "resize",
     "resize_picture",
     "srgb_to_linear",
+    "turn",
     "unmatte",
     "write",
 ]

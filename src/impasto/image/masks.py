@@ -69,9 +69,10 @@ def partition(masks: Sequence[Pixels]) -> tuple[list[Pixels], Pixels]:
         >>> shares[1].tolist(), rest.tolist()
         ([[0.5, 0.0]], [[0.0, 0.0]])
     """
-    total: Pixels = np.sum(masks, 0, dtype=np.float32)
-    over = np.maximum(total, np.float32(1))
-    return [mask / over for mask in masks], 1 - total / over
+    total = np.sum(masks, 0, dtype=np.float32)
+    over = np.maximum(total, 1).astype(np.float32)
+    rest: Pixels = (1 - total / over).astype(np.float32)
+    return [(mask / over).astype(np.float32) for mask in masks], rest
 
 
 def composite(painted: Pixels, photo: Pixels, mask: Pixels) -> Pixels:

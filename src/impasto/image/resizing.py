@@ -145,3 +145,44 @@ def _reach(plane: Pixels, size: tuple[int, int]) -> tuple[Pixels, Pixels]:
         low = np.minimum(low.take(first, axis), low.take(second, axis))
         high = np.maximum(high.take(first, axis), high.take(second, axis))
     return low, high
+
+
+def turn(pixels: Pixels, degrees: float, zoom: float = 1.0) -> Pixels:
+    """Pixels turned and zoomed about their middle; beyond the border lies the mirror image.
+
+    Args:
+        pixels: float32 in [0, 1], shape (H, W, C).
+        degrees: counter-clockwise.
+        zoom: above 0; 2 shows everything twice as large.
+
+    Returns:
+        float32, the same shape, bilinearly read off; as it was for 0 degrees and a zoom of 1.
+    """
+    if not degrees and zoom == 1:
+        return pixels
+    height, width = pixels.shape[:2]
+    angle = np.deg2rad(degrees)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    y, x = (y - (height - 1) / 2) / zoom, (x - (width - 1) / 2) / zoom
+    across = np.cos(angle) * x - np.sin(angle) * y + (width - 1) / 2
+    down = np.sin(angle) * x + np.cos(angle) * y + (height - 1) / 2
+    return _read_off(pixels, _mirrored(down, height), _mirrored(across, width))
+
+
+def _mirrored(places: Pixels, count: int) -> Pixels:
+    """Places beyond the first or last pixel, reflected there."""
+    if count == 1:
+        return np.zeros_like(places)
+    period = 2 * (count - 1)
+    folded: Pixels = (count - 1) - np.abs(places % period - (count - 1))
+    return folded
+
+
+def _read_off(pixels: Pixels, down: Pixels, across: Pixels) -> Pixels:
+    top, left = (np.floor(places).astype(np.intp) for places in (down, across))
+    below, right = np.minimum(top + 1, pixels.shape[0] - 1), np.minimum(left + 1, pixels.shape[1] - 1)
+    y, x = (down - top)[..., None], (across - left)[..., None]
+    above = pixels[top, left] * (1 - x) + pixels[top, right] * x
+    beneath = pixels[below, left] * (1 - x) + pixels[below, right] * x
+    mixed: Pixels = (above * (1 - y) + beneath * y).astype(np.float32)
+    return mixed

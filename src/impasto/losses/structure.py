@@ -12,9 +12,12 @@ from impasto.losses.loss import IMAGE, Features, Loss, widen
 from impasto.losses.nonparametric.earth_mover import POSITIONS, draw_positions, sample
 from impasto.losses.nonparametric.matching import unit
 
+FAINTEST = 1e-8
+"""Mean square of a Laplacian below which a photo has no lines: far less than a step of 8 bits makes."""
+
 
 def laplacian(image: Tensor) -> Tensor:
-    """How much each pixel differs from its four neighbours: 4 x itself less their sum, over all channels.
+    """How much each pixel differs from its four neighbours, all channels together.
 
     Args:
         image: (B, C, H, W), any floating type; computed in float32 at least. Its border pixels are repeated.
@@ -24,7 +27,8 @@ def laplacian(image: Tensor) -> Tensor:
     """
     total = functional.pad(widen(image).sum(1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     inside = total[..., 1:-1, 1:-1]
-    return 4 * inside - total[..., :-2, 1:-1] - total[..., 2:, 1:-1] - total[..., 1:-1, :-2] - total[..., 1:-1, 2:]
+    around = (total[..., :-2, 1:-1], total[..., 2:, 1:-1], total[..., 1:-1, :-2], total[..., 1:-1, 2:])
+    return torch.stack([inside - neighbour for neighbour in around]).sum(0)
 
 
 def pooled_laplacian(image: Tensor, pool: int) -> Tensor:
@@ -56,7 +60,7 @@ class LaplacianLoss(Loss):
         for pool in self.pools:
             lines = pooled_laplacian(target.detach(), pool)
             self.register_buffer(f"target{pool}", lines, persistent=False)
-            self.scales.append(1 / max(float(lines.square().mean()), 1e-10) if relative else 1.0)
+            self.scales.append(1 / max(float(lines.square().mean()), FAINTEST) if relative else 1.0)
 
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 where both have the same lines."""

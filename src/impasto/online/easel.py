@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event as StopSignal
 
@@ -58,9 +59,14 @@ def paint(
     if options.mix_scales:
         scene = mix_scales(scene, sight, stop=stop)
 
+    first: Look | None = None
+
     def loss_at(scale: Scale, painted: Pixels) -> Loss:
-        photo, regions = scene.photo_at(scale.size), scene.regions_at(scale.size)
-        return objective(Look(sight, photo, regions, painted, turn=scale.turn, last=scale.size == scene.content.size))
+        nonlocal first
+        if first is None or first.size != scale.size:
+            photo, regions = scene.photo_at(scale.size), scene.regions_at(scale.size)
+            first = Look(sight, photo, regions, painted, last=scale.size == scene.content.size)
+        return objective(dataclasses.replace(first, painted=painted, turn=scale.turn))
 
     for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop):
         yield scene.finish(event)

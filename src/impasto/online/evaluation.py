@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from impasto.encoders.encoder import Encoder
 from impasto.errors import LimitError
-from impasto.losses import IMAGE, Additive, Features, Loss, Places, Scaled, Sum, sum_of
-from impasto.online.tiles import Window, windows
+from impasto.losses import IMAGE, Additive, Loss, Scaled, Sum, sum_of
+from impasto.online.plan import Plan, Size
+from impasto.online.tiles import Window, add, window_side, windows
 
-LOOK = 2
+LOOK = 1.5
 """A tile's side where no gradient is wanted over its side where one is: about as much memory."""
 
 
@@ -49,31 +50,32 @@ class TiledEvaluation(Evaluation):
         encoder: a chain of layers that each look only so far.
         loss: a sum of additive losses, and of losses that read the picture itself.
         tile: pixels of a tile's side, at most.
+        mend: what to do where tiles are no help, for the error's message.
 
     Raises:
         LimitError: when encoder or loss have to see the whole picture at once.
     """
 
-    def __init__(self, encoder: Encoder, loss: Loss, *, tile: int) -> None:
+    def __init__(self, encoder: Encoder, loss: Loss, *, tile: int, mend: str = "a smaller --size") -> None:
         super().__init__(encoder, loss)
         self._tile = tile
         self._parts: list[tuple[float, Additive]] = []
         self._plain: list[Loss] = []
         for weight, leaf in leaves(loss):
-            if IMAGE in leaf.taps and len(leaf.taps) == 1:
+            if leaf.taps == (IMAGE,):
                 self._plain.append(weight * leaf)
             elif isinstance(leaf, Additive) and IMAGE not in leaf.taps:
                 self._parts.append((weight, leaf))
             else:
-                raise LimitError(f"{type(leaf).__name__} has to see the whole picture at once; mend: a smaller --size")
+                raise LimitError(f"{_named(leaf)} has to see the whole picture, which does not fit; mend: {mend}")
+        if self._taps and window_side(encoder, self._taps, tile) is None:
+            raise LimitError(f"{encoder.name} has to see the whole picture, which does not fit; mend: {mend}")
 
     def __call__(self, pixels: Tensor) -> tuple[float, Tensor]:
         """(loss, gradient) at pixels of shape (1, 3, H, W)."""
         size = pixels.shape[2], pixels.shape[3]
-        seen = windows(self._encoder, self._taps, size, self._tile)
-        if seen is None:
-            raise LimitError(f"{self._encoder.name} has to see the whole picture at once; mend: a smaller --size")
-        if len(seen) == 1:
+        seen = windows(self._encoder, self._taps, size, self._tile) or []
+        if len(seen) <= 1:
             return super().__call__(pixels)
         pixels = pixels.detach()
         terms, gradient = self._of_picture(pixels)
@@ -100,11 +102,12 @@ class TiledEvaluation(Evaluation):
         """Each additive loss's sums over the whole picture."""
         size = pixels.shape[2], pixels.shape[3]
         added: list[tuple[Tensor, ...]] = []
-        for window in windows(self._encoder, self._taps, size, LOOK * self._tile) or []:
+        found: list[tuple[Tensor, ...]] = []
+        for window in windows(self._encoder, self._taps, size, int(LOOK * self._tile)) or []:
             maps, places = window.inside(self._encoder, self._encoder(window.cut(pixels), self._taps))
             found = [leaf.sums(maps, places) for _, leaf in self._parts]
             added = [add(a, f) for a, f in zip(added, found, strict=True)] if added else [add((), f) for f in found]
-        return [tuple(s.float() for s in sums) for sums in added]
+        return [tuple(s.to(f) for s, f in zip(*pair, strict=True)) for pair in zip(added, found, strict=True)]
 
     def _of_sums(self, added: list[tuple[Tensor, ...]]) -> tuple[list[tuple[Tensor | None, ...]], dict[str, float]]:
         """The gradient of the loss with respect to each sum, and its terms."""
@@ -133,6 +136,22 @@ class TiledEvaluation(Evaluation):
         window.cut(gradient).add_(torch.autograd.grad(sums, seen, grads)[0])
 
 
+def evaluate(encoder: Encoder, loss: Loss, plan: Plan, size: Size) -> Evaluation:
+    """The loss as a function of a canvas of (width, height), seen at once or in tiles as the plan says.
+
+    Raises:
+        LimitError: when a later, larger canvas will have to be seen in tiles, and cannot be.
+    """
+    if plan.tile is None:
+        return Evaluation(encoder, loss)
+    tiled = TiledEvaluation(encoder, loss, tile=plan.tile, mend=f"--size {plan.at_once}")
+    return tiled if plan.tile_at(size) else Evaluation(encoder, loss)
+
+
+def _named(loss: Loss) -> str:
+    return f"the loss {type(loss).__name__}"
+
+
 def leaves(loss: Loss, weight: float = 1.0) -> Iterator[tuple[float, Loss]]:
     """The losses that a sum is made of, each with its weight."""
     if isinstance(loss, Scaled):
@@ -143,10 +162,3 @@ def leaves(loss: Loss, weight: float = 1.0) -> Iterator[tuple[float, Loss]]:
             yield from leaves(part, weight)
     else:
         yield weight, loss
-
-
-def add(added: tuple[Tensor, ...], found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Sums added up in double precision, so that it does not matter how many tiles there are."""
-    if not added:
-        return tuple(f.double() for f in found)
-    return tuple(a.add_(f) for a, f in zip(added, found, strict=True))

@@ -31,8 +31,8 @@ SMOOTH, GROWTH = 3e-3, 1.5
 """Total variation, on pixels in [0, 1], against a relative feature distance of weight 1: this much times a power of the
 stride beyond 1, because a layer that looks from afar does not say what lies between its points."""
 
-NOISE = 0.5, 0.1
-"""Mean and deviation of the start."""
+NOISE = 0.5, 0.01
+"""Mean and deviation of the start: nearly grey, because grain that a layer hardly sees would never leave."""
 
 ERROR = "error"
 """A result's losses tell each layer's relative feature error under this word and the layer's name."""

@@ -22,11 +22,11 @@ from impasto.errors import ImpastoError
 Evaluate = Callable[[Tensor], tuple[float, Tensor]]
 """Pixels -> (loss, gradient)."""
 
-HISTORY, LEAST_HISTORY = 100, 20
+HISTORY, LEAST_HISTORY, FEWEST = 100, 20, 3
 """Pairs of steps and gradient changes to remember, each as large as two pictures: as many as fit into `MEMORY`."""
 
-MEMORY = 512 << 20
-"""Bytes for all pairs; more only where `LEAST_HISTORY` of them take more."""
+MEMORY, MOST_MEMORY = 512 << 20, 1 << 30
+"""Bytes for all pairs; where `LEAST_HISTORY` of them take more, those too; where these do, no more than `FEWEST`."""
 
 BOLD, KNOWN = 2.0, 10
 """The first guess at the inverse curvature over their equation 7.20, which is led by the stiffest of what was seen:
@@ -42,12 +42,13 @@ PATIENCE = 8
 
 def pairs_kept(numbers: int) -> int:
     """How many pairs a search over so many float32 numbers remembers: the same on every machine."""
-    return max(LEAST_HISTORY, min(HISTORY, MEMORY // (2 * 4 * numbers)))
+    pair = 2 * 4 * numbers
+    return max(FEWEST, min(LEAST_HISTORY, MOST_MEMORY // pair), min(HISTORY, MEMORY // pair))
 
 
-def longer_memory(numbers: int) -> int:
-    """Bytes of the pairs beyond `LEAST_HISTORY`, at most; fewer numbers never take more."""
-    return min(MEMORY, 2 * 4 * numbers * (HISTORY - LEAST_HISTORY))
+def memory_of_pairs(numbers: int) -> int:
+    """Bytes of the pairs that a search over so many numbers remembers."""
+    return 2 * 4 * numbers * pairs_kept(numbers)
 
 
 class Lbfgs:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from impasto.losses import IMAGE, Loss, Sum
 from impasto.online.sight import Sight, Sums
 from impasto.picture import Pixels
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,7 @@ class Look:
         painted: the picture so far, of the canvas's size.
         turn: which loss at this size it is for, from 0, where a method has one made anew every some steps.
         last: whether this is the result's own size.
+        kept: what was made for an earlier turn at this size and holds for the others; see `once`.
     """
 
     sight: Sight
@@ -64,11 +69,19 @@ class Look:
     painted: Pixels
     turn: int = 0
     last: bool = True
+    kept: dict[Hashable, Any] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the canvas."""
         return self.photo.shape[1], self.photo.shape[0]
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made at the first turn at this size and kept for the others."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        found: T = self.kept[key]
+        return found
 
     def content(self, taps: Sequence[str] = ()) -> dict[str, Tensor]:
         """The photo's feature maps, at the content layers if no others are named."""

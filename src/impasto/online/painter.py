@@ -18,7 +18,7 @@ from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.losses import Loss
 from impasto.machine import kept_memory
 from impasto.online.adam import Adam
-from impasto.online.evaluation import Evaluation
+from impasto.online.evaluation import Evaluation, evaluate
 from impasto.online.lbfgs import Lbfgs
 from impasto.online.plan import Plan, Scale, Size
 from impasto.online.sight import Sight
@@ -93,8 +93,10 @@ def _coarse_to_fine(
     terms: Mapping[str, float] = {}
     earlier: tuple[Size, Search] | None = None
     for scale in plan.rounds():
+        if earlier and earlier[0] != scale.size:  # of another shape: nothing but memory taken
+            earlier = search = known = None
         pixels = plan.resize(pixels, scale.size)
-        evaluation = Evaluation(sight.encoder, loss_at(scale, pixels))
+        evaluation = evaluate(sight.encoder, loss_at(scale, pixels), plan, scale.size)
         known = earlier[1] if earlier and earlier[0] == scale.size else None
         try:
             search = _begin(plan, sight.tensor(pixels), evaluation, known)

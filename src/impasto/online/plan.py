@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from impasto import machine
 from impasto.errors import LimitError
 from impasto.image import resize
-from impasto.machine import check_memory
-from impasto.online.lbfgs import LEAST_HISTORY, longer_memory
+from impasto.online.lbfgs import memory_of_pairs
 from impasto.online.options import OnlineOptions, Optimizer, Quality
 from impasto.online.sight import Sight
+from impasto.online.tiles import window_side
 from impasto.picture import Pixels
 
 Size = tuple[int, int]
@@ -22,11 +24,24 @@ FACTOR = 2.0
 SMALLEST = 128
 """Long side of the coarsest scale; below it the deepest layers see no shapes any more."""
 
-MAPS_KEPT = 1.8
+MAPS_KEPT = 1.1
 """Memory over that of one copy of every tapped map, measured on VGG-19 at 512 px."""
 
 FIXED = 900
 """Bytes a pixel for what is the same with every encoder, measured on EfficientNet-Lite0."""
+
+CANVAS = 16 * 12
+"""Bytes a pixel that tiles do not save: photo, painting and result, and what the optimiser works on besides pairs."""
+
+TILES = (1024, 768, 512, 384, 256)
+"""Sides of a tile, in pixels, of which the largest is taken that fits: a step at 512 takes about twice as long as on
+the whole picture at once, at 256 three times."""
+
+ENOUGH = 5.2e9
+"""Bytes that a run in tiles takes even where there are more: what they would save is a fifth of the time."""
+
+SHARE = 0.75
+"""Part of the free memory that a run takes; beyond it tiles are better company for whatever else runs."""
 
 STEPS: dict[Quality, int] = {"draft": 30, "good": 90, "best": 300}
 
@@ -60,6 +75,9 @@ class Plan:
         preview_every: steps between previews, 0 for none.
         every: steps after which the loss is made anew; None for once a scale.
         resize: how the picture goes from one scale to the next.
+        tile: pixels of a tile's side, for scales that are too large to be seen at once; None where none is.
+        whole: pixels of the largest canvas that is seen at once; only read where there are tiles.
+        at_once: long side of the largest result that would need none; likewise.
     """
 
     scales: tuple[Scale, ...]
@@ -68,11 +86,18 @@ class Plan:
     preview_every: int = 0
     every: int | None = None
     resize: Callable[[Pixels, Size], Pixels] = resize
+    tile: int | None = None
+    whole: int = 0
+    at_once: int = 0
 
     @property
     def steps(self) -> int:
         """Steps at all scales."""
         return sum(s.steps for s in self.scales)
+
+    def tile_at(self, size: Size) -> int | None:
+        """The side of a tile on a canvas of (width, height); None where it is seen at once."""
+        return self.tile if size[0] * size[1] > self.whole else None
 
     def rounds(self) -> Iterator[Scale]:
         """The scales, in pieces of `every` steps: one loss each."""
@@ -94,7 +119,7 @@ def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None 
     Raises:
         LimitError: when the result is too large for this machine's memory, or too small for the layers.
     """
-    check_fits(size, sight, options.optimizer)
+    tile = fitting_tile(size, sight, options.optimizer)
     least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
     if min(size) < least:
         fits = math.ceil(max(size) * least / min(size))
@@ -104,21 +129,69 @@ def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None 
         optimizer=options.optimizer,
         preview_every=options.preview_every,
         every=every,
+        tile=tile,
+        whole=whole_beside(size, sight, options.optimizer, tile) if tile else 0,
+        at_once=largest(size, sight, options.optimizer, SHARE * (machine.available_memory() or 0)) if tile else 0,
     )
 
 
-def check_fits(size: Size, sight: Sight, optimizer: Optimizer) -> None:
-    """Refuses a result of (width, height) that is too large for this machine's memory.
+def fitting_tile(size: Size, sight: Sight, optimizer: Optimizer) -> int | None:
+    """How a result of (width, height) goes into this machine's memory: None for at once, or the side of its tiles.
 
     Raises:
-        LimitError: names a size that fits.
+        LimitError: when it does not; names a size that does.
     """
-    longer = longer_memory(3 * size[0] * size[1]) if optimizer == "lbfgs" else 0
-    check_memory(size, bytes_per_pixel(sight, optimizer), besides=longer)
+    free = machine.available_memory()
+    if free is None or memory(size, sight, optimizer) <= SHARE * free:
+        return None
+    taps = (*sight.style, *sight.content)
+    if taps and window_side(sight.encoder, taps, TILES[-1]) is not None:
+        for tile in TILES:
+            if memory(size, sight, optimizer, tile) <= min(SHARE * free, ENOUGH):
+                return tile
+        if memory(size, sight, optimizer, TILES[-1]) <= free:
+            return TILES[-1]
+    if memory(size, sight, optimizer) <= free:
+        return None
+    least = memory(size, sight, optimizer, TILES[-1])
+    raise LimitError(
+        f"painting {size[0]}x{size[1]} takes {least / 1e9:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
+        f"mend: --size {largest(size, sight, optimizer, free, tile=TILES[-1])}"
+    )
 
 
-def bytes_per_pixel(sight: Sight, optimizer: Optimizer) -> float:
-    """Memory that painting takes: every map up to the deepest tap with its gradient, and the optimiser's least."""
+def largest(size: Size, sight: Sight, optimizer: Optimizer, free: float, *, tile: int | None = None) -> int:
+    """The long side, in steps of 16 pixels, of the largest picture of this shape that `free` bytes suffice for."""
+    most = range(1, max(size) // 16 + 1)
+    taken = bisect_right(most, free, key=lambda n: memory(_shrunk(size, 16 * n), sight, optimizer, tile))
+    return 16 * max(1, taken)
+
+
+def whole_beside(size: Size, sight: Sight, optimizer: Optimizer, tile: int) -> int:
+    """Pixels of the largest canvas that takes no more memory at once than the result does in tiles."""
+    most = memory(size, sight, optimizer, tile)
+    return bisect_right(range(size[0] * size[1]), most, key=lambda n: memory((n, 1), sight, optimizer)) - 1
+
+
+def memory(size: Size, sight: Sight, optimizer: Optimizer, tile: int | None = None) -> float:
+    """Bytes that painting takes.
+
+    Args:
+        size: (width, height) of the canvas.
+        sight: what looks.
+        optimizer: what remembers.
+        tile: side of the tiles that it is seen in; None for at once. Encoders that cannot be tiled are never.
+    """
+    pixels = size[0] * size[1]
+    taps = (*sight.style, *sight.content)
+    side = window_side(sight.encoder, taps, tile) if tile and taps else None
+    seen = pixels if side is None else min(side, size[0]) * min(side, size[1])
+    canvas = pixels * (CANVAS + _targets(sight)) + (memory_of_pairs(3 * pixels) if optimizer == "lbfgs" else 0)
+    return seen * bytes_per_pixel(sight) + canvas
+
+
+def bytes_per_pixel(sight: Sight) -> float:
+    """Memory that a look takes, with its gradient: every map up to the deepest tap."""
     maps = 0.0
     waiting = {*sight.style, *sight.content}
     for name in sight.encoder.layers:
@@ -126,9 +199,17 @@ def bytes_per_pixel(sight: Sight, optimizer: Optimizer) -> float:
         waiting.discard(name)
         if not waiting:
             break
-    item = next((p.element_size() for p in sight.encoder.parameters()), 4)
-    pixels = 3 * 4 * (2 * LEAST_HISTORY + 8 if optimizer == "lbfgs" else 12)
-    return MAPS_KEPT * maps * item + pixels + FIXED
+    return MAPS_KEPT * maps * _item(sight) + FIXED - CANVAS
+
+
+def _targets(sight: Sight) -> float:
+    """Bytes a pixel of the photo's maps, which the content loss keeps."""
+    encoder = sight.encoder
+    return sum(encoder.channels(tap) / encoder.stride(tap) ** 2 for tap in sight.content) * _item(sight)
+
+
+def _item(sight: Sight) -> int:
+    return next((p.element_size() for p in sight.encoder.parameters()), 4)
 
 
 def ladder(size: Size, steps: int, count: int | None = None, *, least: int = 1) -> tuple[Scale, ...]:

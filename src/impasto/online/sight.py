@@ -14,12 +14,17 @@ from impasto.encoders.device import pick_device, pick_dtype
 from impasto.encoders.encoder import Encoder
 from impasto.encoders.winograd import accelerate
 from impasto.errors import OptionError
-from impasto.losses import IMAGE
+from impasto.losses import IMAGE, tile_of
 from impasto.online.options import OnlineOptions
+from impasto.online.tiles import Window, add, whole_window, windows
 from impasto.picture import Pixels
 
 Sums = Callable[[Tensor, Tensor | None], tuple[Tensor, ...]]
 """(features, guide) -> sums over positions, such as `gram_sums`."""
+
+WHOLE, TILE = 1 << 20, 768
+"""Pixels of the largest picture that is looked at all at once, and of a tile's side in larger ones: both take about a
+gigabyte with VGG-19, and find the same."""
 
 LEAST_GUIDE = 1e-6
 """Weight of a position that a mask leaves out, so that no mean is taken of nothing."""
@@ -49,17 +54,50 @@ class Sight:
 
     @torch.no_grad()
     def look(self, pixels: Pixels, taps: Sequence[str]) -> dict[str, Tensor]:
-        """The feature maps of a picture (H, W, 3) at `taps`."""
-        found: dict[str, Tensor] = self.encoder(self.tensor(pixels), taps)
-        return found
+        """The feature maps of a picture (H, W, 3) at `taps`. A large picture is seen tile by tile."""
+        seen = self._windows(pixels, taps)
+        if len(seen) == 1:
+            found: dict[str, Tensor] = self.encoder(self.tensor(pixels), taps)
+            return found
+        sizes = self._map_sizes(pixels.shape[0], pixels.shape[1], taps)
+        whole: dict[str, Tensor] = {}
+        for window in seen:
+            maps, places = window.inside(self.encoder, self.encoder(self._cut(pixels, window), taps))
+            for tap, found_here in maps.items():
+                if tap not in whole:
+                    whole[tap] = found_here.new_empty(1, found_here.shape[1], *sizes[tap])
+                whole[tap][(..., *places[tap])] = found_here
+        return whole
 
     @torch.no_grad()
     def gather(
         self, pixels: Pixels, taps: Sequence[str], sums: Sums, *, mask: Pixels | None = None
     ) -> dict[str, tuple[Tensor, ...]]:
-        """What `sums(features, guide)` of each layer adds up to over a picture, or over a mask of it (H, W)."""
+        """What `sums(features, guide)` of each layer adds up to over a picture, or over a mask of it (H, W).
+
+        A large picture is seen tile by tile: its shallow maps are never whole.
+        """
         guides = self.guides(mask, taps)
-        return {tap: sums(found, guides[tap]) for tap, found in self.look(pixels, taps).items()}
+        seen = self._windows(pixels, taps)
+        if len(seen) == 1:
+            return {tap: sums(found, guides[tap]) for tap, found in self.look(pixels, taps).items()}
+        added: dict[str, tuple[Tensor, ...]] = {}
+        for window in seen:
+            maps, places = window.inside(self.encoder, self.encoder(self._cut(pixels, window), taps))
+            for tap, found in maps.items():
+                guide = guides[tap]
+                here = sums(found, None if guide is None else tile_of(guide, places, tap))
+                added[tap] = add(added.get(tap, ()), here)
+        return {tap: tuple(total.float() for total in totals) for tap, totals in added.items()}
+
+    def _windows(self, pixels: Pixels, taps: Sequence[str]) -> list[Window]:
+        """What a picture is seen through: all of it at once where it is small, or the encoder must have it so."""
+        size = pixels.shape[0], pixels.shape[1]
+        found = windows(self.encoder, taps, size, TILE) if size[0] * size[1] > WHOLE else None
+        return found or [whole_window(size)]
+
+    def _cut(self, pixels: Pixels, window: Window) -> Tensor:
+        return self.tensor(pixels[window.rows.start : window.rows.end, window.columns.start : window.columns.end])
 
     def guides(self, mask: Pixels | None, taps: Sequence[str]) -> dict[str, Tensor | None]:
         """A mask (H, W) as guides (1, 1, H', W') for each layer's map of a picture of that size; None stays None."""

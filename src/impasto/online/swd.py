@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as StopSignal
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def texture(look: Look, region: Region, options: SwdOptions) -> Loss:
     terms: list[Loss] = []
     for sample in region.samples:
         marks = look.sight.guides(sample.mask, look.sight.style)
-        for tap, seen in look.style(sample).items():
+        for tap, seen in look.once(id(sample), partial(look.style, sample)).items():
             channels, positions = seen.shape[1], seen.shape[2] * seen.shape[3]
             count = channels if options.preset == "paper" else min(channels, max(LEAST, SORTED // positions))
             loss = SlicedLoss(

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.encoders import get_spec, load_encoder
-from impasto.encoders.encoder import Encoder
+from impasto.encoders.vgg import Padding
 from impasto.errors import OptionError, PictureError
 from impasto.events import Done, Event, Preview, Started
 from impasto.image import fit, resize
@@ -52,7 +52,7 @@ COARSEST = 48
 STEPS: dict[Quality, int] = {"draft": 80, "good": 200, "best": 500}
 """More than for a photo, which is half painted before it is begun; noise is not."""
 
-SMOOTH = 0.02
+SMOOTH = 0.01
 """Total variation, on pixels in [0, 1], against a texture model of weight 1: takes out the grid that pooling leaves."""
 
 FAINT = 0.01
@@ -108,6 +108,9 @@ class Palette:
 
 class _Tinted(nn.Module):
     """Shows an encoder the nearest colours of a palette, so that no gradient leads to others."""
+
+    kept: Tensor
+    mean: Tensor
 
     def __init__(self, palette: Palette, preprocess: nn.Module) -> None:
         super().__init__()
@@ -167,7 +170,7 @@ def synthesise(
     asked = _asked(size, styles[0].size)
     palette = Palette.of(exemplars, shares)
     sight, canvas_sight = _eyes(options, palette, tileable=tileable)
-    stages = _plan(asked, exemplars, options, sight, tileable=tileable)
+    stages = _plan(asked, exemplars, options, canvas_sight, tileable=tileable)
     start = palette.noise(stages.scales[0].size, options.seed)
     smooth = SMOOTH if options.tv is None else options.tv
 
@@ -230,27 +233,29 @@ def _margin(old: int, new: int) -> int:
 
 
 def _eyes(options: OnlineOptions, palette: Palette, *, tileable: bool) -> tuple[Sight, Sight]:
-    """What looks at the exemplars, and what looks at the canvas.
-
-    Only a canvas that tiles goes on at the other border; an exemplar does not, and would show a seam to be learnt.
-    """
+    """What looks at the exemplars, and what looks at the canvas."""
     sight = dataclasses.replace(open_eyes(options, options.style_layers), content=())
-    encoder = _wrapped(options, sight) if tileable else sight.encoder
-    if not palette.full:
-        encoder = copy.copy(encoder)
-        tinted = _Tinted(palette, encoder.preprocess).to(sight.device)
-        encoder._modules = {**encoder._modules, "preprocess": tinted}  # the copy's alone; all layers are shared
-    return sight, dataclasses.replace(sight, encoder=encoder)
+    canvas = sight
+    if tileable:
+        # Zeros beyond an exemplar's border would be statistics that no canvas without a border can have, and its other
+        # side a seam to be learnt: it is mirrored.
+        sight, canvas = _bordered(options, sight, "reflect"), _bordered(options, sight, "circular")
+    if palette.full:
+        return sight, canvas
+    encoder = copy.copy(canvas.encoder)
+    tinted = _Tinted(palette, encoder.preprocess).to(sight.device)
+    encoder._modules = {**encoder._modules, "preprocess": tinted}  # the copy's alone; all layers are shared
+    return sight, dataclasses.replace(canvas, encoder=encoder)
 
 
-def _wrapped(options: OnlineOptions, sight: Sight) -> Encoder:
-    """The encoder of `sight`, for pictures that go on at their other border."""
+def _bordered(options: OnlineOptions, sight: Sight, padding: Padding) -> Sight:
+    """The sight with something else beyond the border, in every convolution."""
     spec = get_spec(options.encoder)
     if not spec.poolings:
         raise OptionError(f"{spec.name} cannot see a picture go on at its other border; mend: --encoder vgg19")
-    encoder = load_encoder(spec.name, pooling=options.pooling or "average", padding="circular", padding_at="all")
+    encoder = load_encoder(spec.name, pooling=options.pooling or "average", padding=padding, padding_at="all")
     dtype = next(p.dtype for p in (*sight.encoder.parameters(), *sight.encoder.buffers()) if p.is_floating_point())
-    return encoder.to(device=sight.device, dtype=dtype)
+    return dataclasses.replace(sight, encoder=encoder.to(device=sight.device, dtype=dtype))
 
 
 def _plan(asked: Size, exemplars: Sequence[Pixels], options: OnlineOptions, sight: Sight, *, tileable: bool) -> Plan:

@@ -98,7 +98,7 @@ def windows(encoder: Encoder, taps: Sequence[str], size: tuple[int, int], tile: 
         it looks, or looks at everything at once.
     """
     if max(size) <= tile or not taps:
-        return [Window(*(Span(0, side, 0, None) for side in size))]
+        return [whole_window(size)]
     step = max(encoder.stride(tap) for tap in taps)
     sides = []
     for axis, side in enumerate(size):
@@ -107,6 +107,18 @@ def windows(encoder: Encoder, taps: Sequence[str], size: tuple[int, int], tile: 
             return None
         sides.append(_spans(side, tile, step, found))
     return [Window(rows, columns) for rows in sides[0] for columns in sides[1]]
+
+
+def whole_window(size: tuple[int, int]) -> Window:
+    """The one window of a picture (height, width) that is seen at once."""
+    return Window(Span(0, size[0], 0, None), Span(0, size[1], 0, None))
+
+
+def add(added: tuple[Tensor, ...], found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Sums of tiles added up in double precision, so that it does not matter how many tiles there are."""
+    if not added:
+        return tuple(f.double() for f in found)
+    return tuple(a.add_(f) for a, f in zip(added, found, strict=True))
 
 
 def window_side(encoder: Encoder, taps: Sequence[str], tile: int) -> int | None:

@@ -41,7 +41,7 @@ def contextual_similarity(
     y = widen(y)
     mean = y.mean(0)
     x, y = unit(widen(x) - mean), unit(y - mean)
-    strips = x.split(max(1, chunk_bytes // (4 * len(y))))
+    strips = torch.split(x, max(1, chunk_bytes // (4 * len(y))))
     if len(strips) == 1:
         return _strip(x, y, bandwidth).mean()
     found: list[Tensor] = [

@@ -75,11 +75,14 @@ def _distance(x: Tensor, y: Tensor, metric: Metric) -> Tensor:
     angle = cosine_distance(x, y)
     if metric == "cosine":
         return angle
-    return angle + ((x - y).square().sum(1) + SMOOTH).sqrt() - SMOOTH**0.5
+    squares = (x - y).square().sum(1)
+    apart: Tensor = squares / ((squares + SMOOTH).sqrt() + SMOOTH**0.5)  # sqrt(squares + s) - sqrt(s), unrounded
+    return angle + apart
 
 
 def _near_and_aligned(x: Tensor, y: Tensor) -> Tensor:
-    return cosines(x, y) - torch.cdist(widen(x), widen(y))
+    apart: Tensor = torch.cdist(widen(x), widen(y))
+    return cosines(x, y) - apart
 
 
 def relaxed_earth_movers(x: Tensor, y: Tensor, metric: Metric = "cosine", *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:

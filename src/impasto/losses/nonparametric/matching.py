@@ -28,7 +28,8 @@ Scores = Callable[[Tensor, Tensor], Tensor]
 def unit(vectors: Tensor) -> Tensor:
     """Vectors (..., D) at length 1, float32 at least; a zero vector stays one, and takes a finite gradient."""
     vectors = widen(vectors)
-    return vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / length.clamp_min(1e-12)
 
 
 def cosine_distance(x: Tensor, y: Tensor) -> Tensor:

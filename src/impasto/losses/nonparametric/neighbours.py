@@ -32,8 +32,10 @@ def hypercolumns(features: Features, size: tuple[int, int], *, scales: Mapping[s
     resized = []
     for tap, found in features.items():
         scale = 1 / found.shape[1] if scales is None else scales[tap]
-        at_size = functional.interpolate(widen(found), size, mode="bilinear", align_corners=False)
-        resized.append(scale * at_size)
+        found = widen(found)
+        if found.shape[2:] != size:
+            found = functional.interpolate(found, size, mode="bilinear", align_corners=False)
+        resized.append(scale * found)
     return torch.cat(resized, 1)
 
 

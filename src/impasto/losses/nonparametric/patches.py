@@ -15,8 +15,12 @@ from impasto.errors import LimitError, OptionError
 from impasto.losses.loss import Features, Loss, widen
 from impasto.losses.nonparametric.matching import CHUNK_BYTES, COUNTS, alone, nearest, rows_of, some_of, unit
 
-KEPT = 32
-"""Channels on which patches are matched: the principal ones of the paintings. Differences are taken on all channels."""
+KEPT = 64
+"""Channels on which patches are matched: the principal ones of the paintings. Differences are taken on all channels.
+
+Of a photo's patches at VGG-19's relu3_1 and relu4_1, 85 and 79 percent find the match that all channels find; the
+others find one nearly as good, so that the mean cosine is 0.5 percent less. With 32 it is 60 percent.
+"""
 
 
 def patch_places(height: int, width: int, size: int = 3, stride: int = 1) -> Tensor:
@@ -28,7 +32,9 @@ def patch_places(height: int, width: int, size: int = 3, stride: int = 1) -> Ten
         LimitError: when the map is smaller than a patch.
     """
     if min(height, width) < size:
-        raise LimitError(f"a feature map of {width}x{height} is too small for patches of {size}x{size}")
+        raise LimitError(
+            f"a feature map of {width}x{height} is too small for patches of {size}x{size}; give a larger picture"
+        )
     tops, lefts = (torch.tensor([*range(0, n - size, stride), n - size]) for n in (height, width))
     corner = tops[:, None] * width + lefts
     inside = torch.arange(size)[:, None] * width + torch.arange(size)
@@ -49,7 +55,8 @@ def patches(features: Tensor, size: int = 3, stride: int = 1) -> Tensor:
     Raises:
         LimitError: when the map is smaller than a patch.
     """
-    places = patch_places(*features.shape[2:], size, stride).to(features.device)
+    height, width = features.shape[2:]
+    places = patch_places(height, width, size, stride).to(features.device)
     return rows_of(features)[places].transpose(1, 2).flatten(1)
 
 
@@ -67,6 +74,8 @@ class PatchBank(nn.Module):
             its share are all kept, the others are thinned out by a draw that is always the same.
         labels: what is where on each map, (1, K, H, W) of its size, values in [0, 1].
         label_weight: how much a match of labels counts beside one of features.
+        guides: how much each position of each map counts, (1, 1, H, W) of its size, None for all alike: only patches
+            that lie in it by half are kept, or those that touch it where none does.
         most: patches to keep; None for all.
         centred: compare what differs from the paintings' mean feature, not the features themselves, of which no two
             are far apart behind a ReLU. The paper does not.
@@ -88,6 +97,7 @@ class PatchBank(nn.Module):
         shares: Sequence[float] | None = None,
         labels: Sequence[Tensor] | None = None,
         label_weight: float = 1.0,
+        guides: Sequence[Tensor | None] | None = None,
         most: int | None = None,
         centred: bool = True,
         kept: int = KEPT,
@@ -95,7 +105,10 @@ class PatchBank(nn.Module):
         super().__init__()
         self.size, self.labelled, self.label_weight = size, labels is not None, label_weight
         rows = [rows_of(m.detach()) for m in maps]
-        places = [patch_places(*m.shape[2:], size, stride) for m in maps]
+        places = [
+            _guided(patch_places(m.shape[2], m.shape[3], size, stride), guide, 0.5)
+            for m, guide in zip(maps, guides or [None] * len(maps), strict=True)
+        ]
         chosen = _in_proportion([len(p) for p in places], shares, most)
         starts = torch.tensor([0, *[len(r) for r in rows]]).cumsum(0)
         whole = torch.cat(rows)
@@ -140,6 +153,17 @@ class PatchBank(nn.Module):
         return found
 
 
+def _guided(places: Tensor, guide: Tensor | None, least: float = COUNTS) -> Tensor:
+    """Those of (N, size^2) whose positions count so much in the mean; those that count anywhere, or all, if none do."""
+    if guide is None or guide.is_meta:
+        return places
+    counts = widen(guide.detach()).flatten().cpu()[places]
+    for wanted in (counts.mean(1) >= least, counts.amax(1) >= COUNTS):
+        if bool(wanted.any()):
+            return places[wanted]
+    return places
+
+
 def _in_proportion(counts: Sequence[int], shares: Sequence[float] | None, most: int | None) -> list[Tensor]:
     """Which of so many patches of each map to keep."""
     shares = list(map(float, counts)) if shares is None else shares
@@ -156,7 +180,8 @@ def _principal(rows: Tensor, kept: int) -> Tensor:
     """The directions (C, kept) in which rows (P, C) vary most; all of them, as they are, when there are no more."""
     if rows.shape[1] <= kept:
         return torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
-    return torch.linalg.eigh(rows.T @ rows).eigenvectors[:, -kept:].contiguous()
+    directions: Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors
+    return directions[:, -kept:].contiguous()
 
 
 class PatchLoss(Loss):
@@ -225,7 +250,7 @@ class PatchLoss(Loss):
             where no patch lies.
         """
         rows = rows_of(features)
-        places = self._places(*features.shape[2:]).to(rows.device)
+        places = self._places(features.shape[2], features.shape[3]).to(rows.device)
         labels = None if self.labels is None else alone(self.labels).flatten(1).T.to(rows)
         match = self.bank.match(self.bank.vectors(rows, places, labels), variety=self.variety)
         total, squares = torch.zeros_like(rows), torch.zeros_like(rows)
@@ -243,8 +268,4 @@ class PatchLoss(Loss):
 
     def _places(self, height: int, width: int) -> Tensor:
         """The picture's patches, without those that no guide points at."""
-        places = patch_places(height, width, self.bank.size, self.stride)
-        if self.guide is None or self.guide.is_meta:
-            return places
-        counts = (widen(self.guide).flatten().cpu()[places] >= COUNTS).any(1)
-        return places[counts] if bool(counts.any()) else places
+        return _guided(patch_places(height, width, self.bank.size, self.stride), self.guide, COUNTS / self.bank.size**2)

@@ -1,0 +1,98 @@
+"""Li and Wand 2016: Combining Markov random fields and convolutional neural networks (CNNMRF, arXiv 1601.04589).
+
+Every patch of the picture's features is like some patch of the painting's. What a painting shows in one place stays
+together: an eye becomes an eye, where a Gram matrix would scatter its strokes.
+
+The preset "paper" matches at every step, on a painting at three angles and three scales; "best" at three angles, and
+every few steps: matches hardly change in between, and cost as much as the encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event as StopSignal
+from typing import TYPE_CHECKING
+
+from impasto.events import Event
+from impasto.online.options import OnlineOptions
+
+if TYPE_CHECKING:
+
+    from impasto.losses import Loss
+    from impasto.losses.nonparametric.patches import PatchBank
+    from impasto.online.look import Look, Region, Sample
+    from impasto.picture import Picture
+
+STYLE_LAYERS = ("relu3_1", "relu4_1")
+"""The paper's; of other encoders, the two deepest but one of their usual layers."""
+
+ANGLES = (-7.5, 0.0, 7.5)  # degrees
+ZOOMS = (0.95, 1.0, 1.05)
+EVERY = 10
+MOST = 6000
+"""Patches of the paintings a layer: about as many as a picture of 512x384 has itself."""
+
+STYLE = 1.0
+SMOOTH = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class CnnmrfOptions(OnlineOptions):
+    """What `cnnmrf` understands: what every online method does."""
+
+
+def paint(content: Picture, styles: Sequence[Picture], options: CnnmrfOptions, *, stop: StopSignal) -> Iterator[Event]:
+    """Paints `content` after `styles`; see `easel.paint`."""
+    from impasto.encoders import get_spec
+    from impasto.online import easel
+    from impasto.online.sight import open_eyes, those_of
+
+    layers = those_of(options.encoder, STYLE_LAYERS) or get_spec(options.encoder).style[-3:-1]
+    sight = open_eyes(options, options.style_layers or layers, options.content_layers)
+    every = 1 if options.preset == "paper" else EVERY
+    yield from easel.paint(
+        "cnnmrf", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=every
+    )
+
+
+def objective(look: Look, options: CnnmrfOptions) -> Loss:
+    """The paper's equation 1: patches, photo, smoothness."""
+    from impasto.online.balance import balanced
+
+    return balanced(look, texture, options, style=STYLE, smooth=SMOOTH)
+
+
+def texture(look: Look, region: Region, options: CnnmrfOptions) -> Loss:
+    """The paper's equation 2: how far every patch is from the one most like it, a layer's mean each."""
+    from impasto.losses import PatchLoss, Sum
+
+    guides = look.guides(region)
+    banks = look.once(("cnnmrf", id(region)), lambda: _banks(look, region, options))
+    return Sum([
+        1 / len(banks) * PatchLoss(tap, bank, guide=guides[tap], every=2 * EVERY) for tap, bank in banks.items()
+    ])  # fmt: skip
+
+
+def _banks(look: Look, region: Region, options: CnnmrfOptions) -> dict[str, PatchBank]:
+    from impasto.losses import PatchBank
+
+    zooms = ZOOMS if options.preset == "paper" else (1.0,)
+    seen = [(s, look.style(turned)) for s in region.samples for turned in _turned(s, zooms)]
+    found = {}
+    for tap in look.sight.style:
+        maps = [maps[tap] for _, maps in seen]
+        guides = [look.sight.guides(sample.mask, (tap,))[tap] for sample, _ in seen]
+        shares = [sample.share for sample, _ in seen]
+        found[tap] = PatchBank(maps, shares=shares, guides=guides, most=MOST)
+    return found
+
+
+def _turned(sample: Sample, zooms: Sequence[float]) -> list[Sample]:
+    """A painting at several angles and scales; what lies beyond its border is its mirror image."""
+    from impasto.image import turn
+    from impasto.online.look import Sample
+
+    if sample.mask is not None:  # a mask says where things are
+        return [sample]
+    return [Sample(turn(sample.pixels, angle, zoom), sample.share) for angle in ANGLES for zoom in zooms]

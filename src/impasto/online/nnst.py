@@ -1,0 +1,164 @@
+"""Kolkin, Kucera, Paris, Sykora, Shechtman and Shakhnarovich 2022: Neural neighbor style transfer (arXiv 2203.13215).
+
+Every feature of the photo, all layers at once, is replaced by the painting's most like it, and the picture is found
+that has these. At the result's own size that is the beginning; then each layer finds neighbours of its own.
+
+Departures: the pixels are what is optimised, by L-BFGS, where the paper has a Laplacian pyramid and Adam; neighbours
+are searched on the features' principal components; and the photo's features have a small voice of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event as StopSignal
+from typing import TYPE_CHECKING
+
+from impasto.events import Event
+from impasto.online.options import OnlineOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from impasto.losses import Loss
+    from impasto.online.look import Look, Region, Sample
+    from impasto.picture import Picture
+
+LAYERS = (
+    "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3",
+)  # fmt: skip
+"""The paper's; of encoders that have none of these, their usual ones."""
+
+STRIDE = 4
+"""Pixels from one hypercolumn to the next."""
+
+ANGLES = (0, 1, 2, 3)  # quarter turns of the painting
+BANK = 8192  # of the painting's hypercolumns, drawn once
+SPLIT_BANK = 2048  # of each layer's vectors, where every layer is by itself
+MATCHED = 256  # principal components on which neighbours are searched
+EVERY = 40
+PHOTO = 0.75
+"""How much of what is replaced is the photo, at a strength of 0.5; the rest is the picture so far."""
+
+STYLE = 4.0
+SMOOTH = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NnstOptions(OnlineOptions):
+    """What `nnst` understands: what every online method does."""
+
+
+def paint(content: Picture, styles: Sequence[Picture], options: NnstOptions, *, stop: StopSignal) -> Iterator[Event]:
+    """Paints `content` after `styles`; see `easel.paint`."""
+    from impasto.online import easel
+    from impasto.online.sight import open_eyes, those_of
+
+    sight = open_eyes(options, options.style_layers or those_of(options.encoder, LAYERS), options.content_layers)
+    yield from easel.paint(
+        "nnst", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY
+    )
+
+
+def objective(look: Look, options: NnstOptions) -> Loss:
+    """Photo against style."""
+    from impasto.online.balance import balanced
+
+    return balanced(look, texture, options, style=STYLE, smooth=SMOOTH)
+
+
+def texture(look: Look, region: Region, options: NnstOptions) -> Loss:
+    """All layers together; at the result's size, after a turn, each by itself."""
+    return split(look, region, options) if look.last and look.turn else joined(look, region, options)
+
+
+def joined(look: Look, region: Region, options: NnstOptions) -> Loss:
+    """The paper's section 3.2: cosines to the hypercolumns that replace those of photo and picture, mixed."""
+    from torch.nn import functional
+
+    from impasto.losses import CosineLoss, hypercolumns
+    from impasto.losses.nonparametric.matching import nearest, rows_of
+
+    taps, (width, height) = look.sight.style, look.size
+    size = (max(1, height // STRIDE), max(1, width // STRIDE))
+    photo, painted = (hypercolumns(look.sight.look(p, taps), size) for p in (look.photo, look.painted))
+    share = min(1.0, 2 * PHOTO * (1 - options.strength))
+    query = rows_of(photo.lerp(painted, 1 - share))
+    bank, basis, keys = look.once(("nnst", id(region)), lambda: _bank(look, region))
+    found, _ = nearest((query - query.mean(0)) @ basis, keys)
+    target = bank[found].T.reshape(1, -1, *size)
+    guide = look.guides(region, ("image",))["image"]
+    return CosineLoss(taps, target, guide=None if guide is None else functional.adaptive_avg_pool2d(guide, size))
+
+
+def split(look: Look, region: Region, options: NnstOptions) -> Loss:
+    """The paper's section 3.3: every layer finds its own neighbours, at every step."""
+    from impasto.losses import NearestLoss, Sum
+
+    guides = look.guides(region)
+    banks = look.once(("split", id(region)), lambda: _split_banks(look, region))
+    losses = [NearestLoss(tap, b, seed=options.seed + look.turn, guide=guides[tap]) for tap, b in banks.items()]
+    return Sum([1 / len(losses) * loss for loss in losses])
+
+
+def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, Tensor]:
+    """Hypercolumns of the paintings (M, D), the directions that are searched along, and what is found along them."""
+    import torch
+
+    from impasto.losses import hypercolumns
+    from impasto.losses.nonparametric.matching import rows_of
+
+    rows = []
+    for sample in region.samples:
+        for turned in _turned(sample):
+            height, width = turned.pixels.shape[:2]
+            size = (max(1, height // STRIDE), max(1, width // STRIDE))
+            found = rows_of(hypercolumns(look.style(turned), size))
+            rows.append(found[_drawn(look, turned, size, max(1, round(BANK * sample.share / len(ANGLES))))])
+    bank = torch.cat(rows)
+    centred = bank - bank.mean(0)
+    basis = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -MATCHED:]
+    return bank, basis, centred @ basis
+
+
+def _split_banks(look: Look, region: Region) -> dict[str, Tensor]:
+    import torch
+
+    from impasto.losses.nonparametric.matching import rows_of
+
+    rows: dict[str, list[Tensor]] = {tap: [] for tap in look.sight.style}
+    for sample in region.samples:
+        for turned in _turned(sample):
+            for tap, seen in look.style(turned).items():
+                most = max(1, round(SPLIT_BANK * sample.share / len(ANGLES)))
+                chosen = _drawn(look, turned, (seen.shape[2], seen.shape[3]), most)
+                rows[tap].append(rows_of(seen)[chosen])
+    return {tap: torch.cat(found) for tap, found in rows.items()}
+
+
+def _drawn(look: Look, sample: Sample, size: tuple[int, int], most: int) -> Tensor:
+    """At most so many positions of a map of (height, width), inside the painting's mask if it has one."""
+    import torch
+    from torch.nn import functional
+
+    from impasto.losses.nonparametric.matching import some_of
+
+    if sample.mask is None:
+        return some_of(size[0] * size[1], most)
+    guide = functional.adaptive_avg_pool2d(torch.from_numpy(sample.mask)[None, None], size)
+    return some_of(size[0] * size[1], most, guide=guide)
+
+
+def _turned(sample: Sample) -> list[Sample]:
+    """The painting at four angles, as the paper has it."""
+    import numpy as np
+
+    from impasto.online.look import Sample
+
+    return [
+        Sample(
+            np.ascontiguousarray(np.rot90(sample.pixels, n)), sample.share,
+            None if sample.mask is None else np.ascontiguousarray(np.rot90(sample.mask, n)),
+        )
+        for n in ANGLES
+    ]  # fmt: skip

@@ -1,0 +1,112 @@
+"""Kolkin, Salavon and Shakhnarovich 2019: Style transfer by relaxed optimal transport and self-similarity (STROTSS).
+
+arXiv 1904.12785. The photo is held by which of its parts are alike, not by what they look like: colours and strokes are
+free to change as long as they change alike. The style is a set of hypercolumns, moved onto the picture's like earth.
+
+Departures: the pixels are what is optimised, by L-BFGS, at positions that stay for some steps; the paper has a
+Laplacian pyramid, RMSprop, and new positions at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event as StopSignal
+from typing import TYPE_CHECKING
+
+from impasto.events import Event
+from impasto.online.options import OnlineOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from impasto.losses import Loss
+    from impasto.online.look import Look, Region
+    from impasto.picture import Picture
+
+LAYERS = (
+    "relu1_1", "relu1_2", "relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_3", "relu5_3",
+)  # fmt: skip
+"""The paper's, besides the colours; of encoders that have none of these, their usual ones."""
+
+POSITIONS = 1024  # of the picture, redrawn at each turn
+BANK = 3000  # hypercolumns of the paintings
+EVERY = 10
+COARSE_CONTENT = 16.0
+COARSE_SIDE = 64
+"""The photo's weight against the style's is 16 at 64 pixels and half of it at each doubling (the paper's section 3)."""
+
+SMOOTH = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrotssOptions(OnlineOptions):
+    """What `strotss` understands: what every online method does."""
+
+
+def paint(content: Picture, styles: Sequence[Picture], options: StrotssOptions, *, stop: StopSignal) -> Iterator[Event]:
+    """Paints `content` after `styles`; see `easel.paint`."""
+    from impasto.online import easel
+    from impasto.online.sight import open_eyes, those_of
+
+    sight = open_eyes(options, options.style_layers or those_of(options.encoder, LAYERS), options.content_layers)
+    yield from easel.paint(
+        "strotss", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY
+    )
+
+
+def objective(look: Look, options: StrotssOptions) -> Loss:
+    """The paper's equation 4."""
+    from impasto.losses import IMAGE, SelfSimilarityLoss
+    from impasto.losses.nonparametric.earth_mover import draw_positions
+    from impasto.online.balance import balanced
+
+    taps = (IMAGE, *look.sight.style)
+    photo, scales = look.once("photo", lambda: _photo(look))
+    positions = draw_positions(POSITIONS, seed=options.seed + look.turn)
+    content = SelfSimilarityLoss(taps, photo, positions=positions, scales=scales)
+    return balanced(look, texture, options, style=1 / _content_weight(look), smooth=SMOOTH, content=content)
+
+
+def texture(look: Look, region: Region, options: StrotssOptions) -> Loss:
+    """The paper's equations 6 and 7: earth mover's distance, moments, palette."""
+    from impasto.losses import IMAGE, StrotssStyleLoss
+    from impasto.losses.nonparametric.earth_mover import draw_positions
+
+    bank, colours, scales = look.once(("strotss", id(region)), lambda: _bank(look, region))
+    guide = look.guides(region, (IMAGE,))[IMAGE]
+    positions = draw_positions(POSITIONS, seed=options.seed + look.turn, guide=guide)
+    return StrotssStyleLoss(
+        (IMAGE, *look.sight.style), bank, colours=colours, positions=positions, scales=scales,
+        palette=1 / max(1.0, _content_weight(look)),
+    )  # fmt: skip
+
+
+def _content_weight(look: Look) -> float:
+    return max(1.0, COARSE_CONTENT * COARSE_SIDE / max(look.size))
+
+
+def _photo(look: Look) -> tuple[dict[str, Tensor], dict[str, float]]:
+    from impasto.losses import IMAGE
+    from impasto.losses.nonparametric.earth_mover import even_scales
+
+    photo = {IMAGE: look.sight.tensor(look.photo), **look.content(look.sight.style)}
+    return photo, even_scales(photo)
+
+
+def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, dict[str, float]]:
+    """Hypercolumns of the paintings (M, D), their colours (M, 3), and what each layer is multiplied by."""
+    import torch
+
+    from impasto.losses import IMAGE
+    from impasto.losses.nonparametric.earth_mover import draw_positions, even_scales, sample
+
+    taps = (IMAGE, *look.sight.style)
+    seen = [(s, look.style(s, taps)) for s in region.samples]
+    scales = even_scales(seen[0][1])
+    places = [
+        draw_positions(max(1, round(BANK * s.share)), guide=look.sight.guides(s.mask, (IMAGE,))[IMAGE]) for s, _ in seen
+    ]
+    bank = torch.cat([sample(maps, at, scales=scales) for (_, maps), at in zip(seen, places, strict=True)])
+    colours = torch.cat([sample({IMAGE: maps[IMAGE]}, at) for (_, maps), at in zip(seen, places, strict=True)])
+    return bank, colours, scales
