@@ -104,15 +104,15 @@ def texture(
         (64, 32)
     """
     many: Sequence[Any] = styles if isinstance(styles, list | tuple) else [styles]
-    chosen, model = _texture_model(options)
+    chosen, model, home = _texture_model(options)
     from impasto.online.texture import synthesise
 
     if not many:
         raise OptionError("give at least one picture of a material")
     name = method_of(chosen).name
     events = synthesise(
-        [read(style) for style in many], chosen, model=model, name=name, size=size, tileable=tileable,
-        stop=stop or StopSignal(),
+        [read(style) for style in many], chosen, model=model, layers=_layers_of(home), every=_every_of(home),
+        name=name, size=size, tileable=tileable, stop=stop or StopSignal(),
     )  # fmt: skip
     picture = _last(events, on_event)
     told = {"job": "texture", "method": name, "styles": [_name(style) for style in many], "size": list(picture.size)}
@@ -157,22 +157,22 @@ def reconstruct(
         >>> reconstruct(photo, "relu1_1", options=GatysOptions(steps=2)).size
         (48, 32)
     """
-    chosen, model = _texture_model(options)
+    chosen, model, home = _texture_model(options)
     from impasto.online.inversion import invert
 
     taps = [layers] if isinstance(layers, str) else list(layers)
     method = method_of(chosen).name
     events = invert(
-        read(image), taps, chosen, model=model if style else None, name=method if style else "reconstruct",
-        stop=stop or StopSignal(),
+        read(image), taps, chosen, model=model if style else None, every=_every_of(home) if style else None,
+        name=method if style else "reconstruct", stop=stop or StopSignal(),
     )  # fmt: skip
     picture = _last(events, on_event)
     told = {"job": "reconstruct", "method": method, "image": _name(image), "layers": taps, "style": style}
     return replace(picture, settings={"impasto": version("impasto"), **told, "options": chosen.to_dict()})
 
 
-def _texture_model(options: StylizeOptions | None) -> tuple[Any, Any]:
-    """The options, those of `TEXTURE_METHOD` if there are none, and the texture model of the method they belong to."""
+def _texture_model(options: StylizeOptions | None) -> tuple[Any, Any, Any]:
+    """The options (those of `TEXTURE_METHOD` if there are none), and their method's texture model and module."""
     chosen = options or get_method(TEXTURE_METHOD).options_class()
     method = method_of(chosen)
     if not method.texture:
@@ -180,7 +180,23 @@ def _texture_model(options: StylizeOptions | None) -> tuple[Any, Any]:
         raise OptionError(f"{method.name} has no texture model that can be used alone; methods that do: {having}")
     if not method.ready:
         raise MissingExtraError(f"the method {method.name!r}", method.extra)
-    return chosen, getattr(import_module(method.module), method.texture)
+    home = import_module(method.module)
+    return chosen, getattr(home, method.texture), home
+
+
+def _layers_of(home: Any) -> tuple[str, ...]:
+    """The layers that a method's texture model reads where they are not the encoder's usual ones."""
+    for name in ("BEST_LAYERS", "STYLE_LAYERS", "LAYERS"):
+        found = getattr(home, name, ())
+        if found and all(isinstance(layer, str) for layer in found):  # some modules have weights under such a name
+            return tuple(found)
+    return ()
+
+
+def _every_of(home: Any) -> int | None:
+    """The steps after which a method makes its loss anew, None for once a scale."""
+    every: int | None = getattr(home, "EVERY", None)
+    return every
 
 
 def _last(events: Iterator[Event], on_event: Callable[[Event], None] | None) -> Picture:

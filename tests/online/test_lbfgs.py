@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.online import lbfgs
-from impasto.online.lbfgs import HISTORY, LEAST_HISTORY, MEMORY, PATIENCE, Evaluate, Lbfgs, pairs_kept
+from impasto.online.lbfgs import HISTORY, LEAST_HISTORY, MEMORY, PATIENCE, Evaluate, Lbfgs, memory_of_pairs, pairs_kept
 
 NAN = math.nan
 
@@ -308,8 +308,15 @@ def test_memory_is_long_where_pairs_are_small(pixels: int, pairs: int) -> None:
     assert 2 * 4 * 3 * pixels * pairs <= MEMORY
 
 
-def test_a_huge_picture_keeps_few_pairs() -> None:
-    assert pairs_kept(3 * 4000 * 3000) == LEAST_HISTORY
+@pytest.mark.parametrize(("pixels", "pairs"), [(1600 * 1200, 20), (2000 * 1500, 14), (4000 * 3000, 3), (10**9, 3)])
+def test_a_huge_picture_keeps_few_pairs(pixels: int, pairs: int) -> None:
+    assert pairs_kept(3 * pixels) == pairs
+
+
+def test_the_pairs_memory_is_told_and_never_falls() -> None:
+    told = [memory_of_pairs(numbers) for numbers in range(10**5, 10**8, 10**5)]
+    assert told == sorted(told)
+    assert all(24 * n * pairs_kept(3 * n) <= memory_of_pairs(3 * n) for n in range(10**4, 10**7, 10**4))
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, HISTORY), (3, 3)])

@@ -11,21 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from impasto import machine
 from impasto.encoders.encoder import Encoder
-from impasto.errors import LimitError
 from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Features, Loss, TotalVariation
 from impasto.online import painter
-from impasto.online import plan as plan_module
 from impasto.online.evaluation import Evaluation
 from impasto.online.painter import Clock, LossAt, paint_pixels
-from impasto.online.plan import FACTOR, SMALLEST, Plan, Scale, ladder
+from impasto.online.plan import Plan, Scale
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 from methods_base import noise
@@ -60,48 +55,6 @@ def two_scales(size: Size = (40, 26), steps: int = 4, **values: Any) -> Plan:
 
 def paint(content: Picture, plan: Plan, loss_at: LossAt, stop: StopSignal | None = None) -> list[Event]:
     return list(paint_pixels(content, content.pixels, plan, BLIND, loss_at, stop=stop or StopSignal()))
-
-
-class TestLadder:
-    @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 2000), st.none() | st.integers(1, 12))
-    @settings(deadline=None, derandomize=True, max_examples=300)
-    def test_promises(self, width: int, height: int, steps: int, count: int | None) -> None:
-        least = 16
-        scales = ladder((width, height), steps, count, least=least)
-        assert sum(s.steps for s in scales) == steps
-        assert all(s.steps >= 1 for s in scales)
-        assert scales[-1].size == (width, height)
-        assert len(scales) <= (count or 99)
-        for coarse, fine in itertools.pairwise(scales):
-            assert max(coarse.size) < max(fine.size)
-            assert coarse.size[0] <= fine.size[0]
-            assert coarse.size[1] <= fine.size[1]
-        for scale in scales[:-1]:
-            assert min(scale.size) >= least - 1
-            for side, whole in zip(scale.size, (width, height), strict=True):
-                assert abs(side - whole * max(scale.size) / max(width, height)) <= 1.01
-
-    def test_a_small_picture_has_one_scale(self) -> None:
-        for side in (1, 17, SMALLEST - 1, SMALLEST):
-            assert ladder((side, side), 7) == (Scale((side, side), 7),)
-
-    def test_a_large_one_begins_at_the_smallest(self) -> None:
-        sizes = [s.size for s in ladder((512, 384), 300)]
-        assert sizes[0] == (SMALLEST, SMALLEST * 3 // 4)
-        assert len(sizes) == 1 + math.log(512 / SMALLEST, FACTOR)
-
-    @pytest.mark.parametrize("count", [1, 2, 3, 4])
-    def test_count_is_respected(self, count: int) -> None:
-        assert len(ladder((512, 512), 300, count)) == count
-
-    def test_no_more_scales_than_steps(self) -> None:
-        assert [s.steps for s in ladder((2048, 2048), 3)] == [1, 1, 1]
-        assert ladder((2048, 2048), 1) == (Scale((2048, 2048), 1),)
-
-    def test_scales_too_thin_for_the_encoder_are_left_out(self) -> None:
-        assert [s.size for s in ladder((512, 34), 10, least=16)] == [(256, 17), (512, 34)]
-        assert [s.size for s in ladder((512, 34), 10, 12, least=20)] == [(512, 34)]
-        assert [s.size for s in ladder((64, 8), 10, least=16)] == [(64, 8)]
 
 
 class TestClock:
@@ -358,20 +311,3 @@ def test_the_start_may_have_another_size() -> None:
     *_, done = told
     assert isinstance(done, Done)
     assert done.picture.size == (40, 26)
-
-
-def test_the_optimisers_memory_is_counted() -> None:
-    """Pairs of two pictures each, of three float32 a pixel; Adam keeps none."""
-    lbfgs, adam = (plan_module.bytes_per_pixel(BLIND, name) for name in ("lbfgs", "adam"))
-    assert lbfgs - adam == 12 * (2 * 20 + 8 - 12)
-
-
-@pytest.mark.parametrize("free", [1e9, 2e9, 4e9, 16e9])
-def test_a_size_that_is_named_as_fitting_fits(free: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "available_memory", lambda: int(free))
-    with pytest.raises(LimitError, match="mend: --size") as refused:
-        plan_module.check_fits((40_000, 30_000), BLIND, "lbfgs")
-    fits = int(str(refused.value).rpartition(" ")[2])
-    plan_module.check_fits((fits, fits * 3 // 4), BLIND, "lbfgs")
-    total = plan_module.bytes_per_pixel(BLIND, "lbfgs") * fits * (fits * 3 // 4)
-    assert total + painter.longer_memory(3 * fits * (fits * 3 // 4)) > 0.9 * free

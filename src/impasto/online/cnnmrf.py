@@ -33,7 +33,7 @@ EVERY = 10
 MOST = 6000
 """Patches of the paintings a layer: about as many as a picture of 512x384 has itself."""
 
-STYLE = 1.0
+STYLE = 8.0
 SMOOTH = 0.2
 
 

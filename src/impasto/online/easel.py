@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event as StopSignal
 
-from impasto.events import Event, Notice, Started
+from impasto.events import Event, Notice, Progress, Started
 from impasto.losses import Loss
 from impasto.online.look import Look
 from impasto.online.mixing import mix_scales
@@ -16,6 +16,10 @@ from impasto.online.plan import Scale, plan
 from impasto.online.scene import prepare, result_size
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
+
+FIRST_STEPS = 3
+SHORT = 30
+"""Seconds that nobody has to be told of."""
 
 Objective = Callable[[Look], Loss]
 """What a method is: the loss for a photo and paintings at one size."""
@@ -70,3 +74,13 @@ def paint(
 
     for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop):
         yield scene.finish(event)
+        if isinstance(event, Progress) and event.step == FIRST_STEPS < event.steps:
+            yield from _estimate(event)
+
+
+def _estimate(event: Progress) -> Iterator[Notice]:
+    """What a user should know before he waits: the first steps, at the smallest size, tell how long it will take."""
+    seconds = event.seconds + event.seconds_left
+    if seconds > SHORT:
+        told = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+        yield Notice(f"{event.steps} steps, about {told} on this machine; --quality draft or good is sooner there")

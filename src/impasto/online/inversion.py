@@ -44,6 +44,7 @@ def invert(
     options: OnlineOptions,
     *,
     model: Texture | None = None,
+    every: int | None = None,
     name: str = "reconstruct",
     stop: StopSignal,
 ) -> Iterator[Event]:
@@ -54,6 +55,7 @@ def invert(
         layers: the encoder's taps. With a model and one layer: the usual style layers up to that one.
         options: encoder, steps, seed, ...; `tv` in place of a smoothness that grows with the layers' strides.
         model: a method's texture model, whose statistics are to agree; None for the features themselves.
+        every: steps after which the model's loss is made anew, as for `easel.paint`.
         name: what is run, for `Started`.
         stop: set to end with the best picture so far.
 
@@ -73,16 +75,20 @@ def invert(
     canvas = Picture(pixels)
     sight = _eyes(layers, options, statistics=model is not None)
     _check_size(canvas, sight)
-    stages = plan(canvas.size, dataclasses.replace(options, scales=options.scales or 1), sight)
+    stages = plan(canvas.size, dataclasses.replace(options, scales=options.scales or 1), sight, every=every)
     start = np.random.default_rng(options.seed).normal(*NOISE, pixels.shape).clip(0, 1).astype(np.float32)
 
+    first: Look | None = None
+
     def loss_at(scale: Scale, painted: Pixels) -> Loss:
-        seen = resize(pixels, scale.size)
+        nonlocal first
+        if first is None or first.size != scale.size:
+            seen = resize(pixels, scale.size)
+            first = Look(sight, seen, (Region((Sample(seen),)),), painted, last=scale.size == canvas.size)
         if model is None:
-            return _memory(sight, seen, options)
-        region = Region((Sample(seen),))
-        last = scale.size == canvas.size
-        loss = model(Look(sight, seen, (region,), painted, turn=scale.turn, last=last), region, options)
+            return _memory(sight, first.photo, options)
+        look = dataclasses.replace(first, painted=painted, turn=scale.turn)
+        loss = model(look, look.regions[0], options)
         return Sum([loss, options.tv * TotalVariation()]) if options.tv else loss
 
     yield Started(name, canvas.size, stages.steps)

@@ -47,8 +47,9 @@ def pairs_kept(numbers: int) -> int:
 
 
 def memory_of_pairs(numbers: int) -> int:
-    """Bytes of the pairs that a search over so many numbers remembers."""
-    return 2 * 4 * numbers * pairs_kept(numbers)
+    """Bytes of the pairs that a search over so many numbers remembers, at most; fewer numbers never take more."""
+    pair = 2 * 4 * numbers
+    return max(FEWEST * pair, min(LEAST_HISTORY * pair, MOST_MEMORY), min(HISTORY * pair, MEMORY))
 
 
 class Lbfgs:

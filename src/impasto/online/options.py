@@ -33,7 +33,11 @@ class OnlineOptions(StylizeOptions):
     )
     scales: int | None = option(None, "coarse-to-fine stages; as many as the size asks for", low=1, high=12)
     optimizer: Optimizer = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory")
-    init: str = option("content", "where to begin: content, noise, fast (the fast method's result), or an image file")
+    init: str | None = option(
+        None,
+        "where to begin: content, noise, fast (the fast method's result), or an image file; "
+        "a draft begins with fast, others with content if not given",
+    )
     style_layers: tuple[str, ...] = option((), "layers that make the style; the method's usual ones if not given")
     content_layers: tuple[str, ...] = option((), "layers that make the content; the method's usual ones if not given")
     tv: float | None = option(None, "weight of total variation; the preset's if not given", low=0, high=1e6)

@@ -43,9 +43,9 @@ ENOUGH = 5.2e9
 SHARE = 0.75
 """Part of the free memory that a run takes; beyond it tiles are better company for whatever else runs."""
 
-STEPS: dict[Quality, int] = {"draft": 30, "good": 90, "best": 300}
+STEPS: dict[Quality, int] = {"draft": 26, "good": 120, "best": 300}
 
-FINAL_SHARE = 0.6
+FINAL_SHARE: dict[Quality, float] = {"draft": 0.25, "good": 0.4, "best": 0.6}
 """Part of the steps that are made at the result's size, where each of them costs most."""
 
 
@@ -125,7 +125,13 @@ def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None 
         fits = math.ceil(max(size) * least / min(size))
         raise LimitError(f"{size[0]}x{size[1]} is too small for {sight.encoder.name}'s layers; mend: --size {fits}")
     return Plan(
-        ladder(size, options.steps or STEPS[options.quality], options.scales, least=least),
+        ladder(
+            size,
+            options.steps or STEPS[options.quality],
+            options.scales,
+            least=least,
+            final=FINAL_SHARE[options.quality],
+        ),
         optimizer=options.optimizer,
         preview_every=options.preview_every,
         every=every,
@@ -212,7 +218,9 @@ def _item(sight: Sight) -> int:
     return next((p.element_size() for p in sight.encoder.parameters()), 4)
 
 
-def ladder(size: Size, steps: int, count: int | None = None, *, least: int = 1) -> tuple[Scale, ...]:
+def ladder(
+    size: Size, steps: int, count: int | None = None, *, least: int = 1, final: float = FINAL_SHARE["best"]
+) -> tuple[Scale, ...]:
     """Scales from coarse to fine, each `FACTOR` larger than the one before.
 
     Args:
@@ -220,11 +228,12 @@ def ladder(size: Size, steps: int, count: int | None = None, *, least: int = 1) 
         steps: steps at all scales.
         count: how many scales; as many as there are from `SMALLEST` on when not given.
         least: pixels that a scale's shorter side must have; scales below are left out.
+        final: part of the steps that are made at the result's size.
     """
     natural = 1 + max(0, math.floor(math.log(max(size) / SMALLEST, FACTOR) + 1e-6)) if max(size) > SMALLEST else 1
     deepest = 1 + max(0, math.floor(math.log(max(min(size) / least, 1), FACTOR) + 1e-6))
     count = min(count or natural, deepest, steps)
-    each = max(1, round(steps * (1 - FINAL_SHARE) / (count - 1))) if count > 1 else 0
+    each = max(1, round(steps * (1 - final) / (count - 1))) if count > 1 else 0
     sides = [max(size) / FACTOR**i for i in range(count - 1, 0, -1)]
     return (*(Scale(_shrunk(size, side), each) for side in sides), Scale(size, steps - each * (count - 1)))
 

@@ -212,21 +212,22 @@ def _middle(style: Pixels) -> Pixels:
 
 
 def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: OnlineOptions) -> Pixels:
-    if options.init == "content":
+    init = options.init if options.init is not None else "fast" if options.quality == "draft" else "content"
+    if init == "content":
         return pixels
-    if options.init == "noise":
+    if init == "noise":
         noise = np.random.default_rng(options.seed).normal(0.5, 0.15, pixels.shape)
         start = np.clip(noise, 0, 1).astype(np.float32)
-    elif options.init == "fast":
+    elif init == "fast":
         from impasto.fast.ghiasi import FastOptions, paint
 
         quick = FastOptions(blend=options.blend, style_scale=options.style_scale)
         *_, done = paint(photo, styles, quick, stop=StopSignal())
         start = done.picture.pixels if isinstance(done, Done) else pixels
-    elif not options.init.strip():
+    elif not init.strip():
         raise OptionError("--init is empty; give content, noise, fast, or an image file")
     else:
-        start = resize(read(Path(options.init)).pixels, photo.size)
+        start = resize(read(Path(init)).pixels, photo.size)
     return _grey(start) if options.keep_color == "luminance" else start
 
 

@@ -32,7 +32,7 @@ from impasto.online.look import Look, Region, Sample
 from impasto.online.options import OnlineOptions, Quality
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Plan, Scale, Size, plan
-from impasto.online.sight import Sight, open_eyes
+from impasto.online.sight import Sight, open_eyes, those_of
 from impasto.online.solo import TEXTURE, check_understood
 from impasto.options import check_blend
 from impasto.picture import Picture, Pixels
@@ -139,6 +139,8 @@ def synthesise(
     options: OnlineOptions,
     *,
     model: Texture,
+    layers: Sequence[str] = (),
+    every: int | None = None,
     name: str = "texture",
     size: Size | int | None = None,
     tileable: bool = False,
@@ -150,6 +152,8 @@ def synthesise(
         styles: one exemplar or more, mixed as `options.blend` says. Those larger than `LARGEST` are shrunk to it.
         options: the method's; `style_scale` is the material's scale, 1 as it is in the exemplar.
         model: the method's texture model.
+        layers: those it reads; the encoder's usual style layers if not given. `options.style_layers` go before.
+        every: steps after which the loss is made anew, as for `easel.paint`.
         name: the method's, for `Started`.
         size: (width, height) of the result, or its long side in the first exemplar's shape; as large as that is read
             if not given.
@@ -169,17 +173,22 @@ def synthesise(
     exemplars = [read_at(style, options.style_scale) for style in styles]
     asked = _asked(size, styles[0].size)
     palette = Palette.of(exemplars, shares)
-    sight, canvas_sight = _eyes(options, palette, tileable=tileable)
-    stages = _plan(asked, exemplars, options, canvas_sight, tileable=tileable)
+    sight, canvas_sight = _eyes(options, palette, layers, tileable=tileable)
+    stages = _plan(asked, exemplars, options, canvas_sight, every, tileable=tileable)
     start = palette.noise(stages.scales[0].size, options.seed)
     smooth = SMOOTH if options.tv is None else options.tv
 
+    first: Look | None = None
+
     def loss_at(scale: Scale, painted: Pixels) -> Loss:
-        canvas = scale.size
-        zoom = math.sqrt(canvas[0] * canvas[1] / (asked[0] * asked[1]))
-        seen = tuple(Sample(_zoomed(e, zoom), share) for e, share in zip(exemplars, shares, strict=True))
-        region, last = Region(seen), canvas == stages.scales[-1].size
-        loss = model(Look(sight, painted, (region,), painted, turn=scale.turn, last=last), region, options)
+        nonlocal first
+        if first is None or first.size != scale.size:
+            zoom = math.sqrt(scale.size[0] * scale.size[1] / (asked[0] * asked[1]))
+            seen = tuple(Sample(_zoomed(e, zoom), share) for e, share in zip(exemplars, shares, strict=True))
+            last = scale.size == stages.scales[-1].size
+            first = Look(sight, painted, (Region(seen),), painted, last=last)
+        look = dataclasses.replace(first, painted=painted, turn=scale.turn)
+        loss = model(look, look.regions[0], options)
         return Sum([loss, smooth * (WrappedVariation() if tileable else TotalVariation())]) if smooth else loss
 
     yield Started(name, asked, stages.steps)
@@ -232,9 +241,13 @@ def _margin(old: int, new: int) -> int:
     return whole * math.ceil(4 * max(1, old / new) / whole)
 
 
-def _eyes(options: OnlineOptions, palette: Palette, *, tileable: bool) -> tuple[Sight, Sight]:
+def _eyes(
+    options: OnlineOptions, palette: Palette, layers: Sequence[str] = (), *, tileable: bool
+) -> tuple[Sight, Sight]:
     """What looks at the exemplars, and what looks at the canvas."""
-    sight = dataclasses.replace(open_eyes(options, options.style_layers), content=())
+    sight = dataclasses.replace(
+        open_eyes(options, options.style_layers or those_of(options.encoder, layers)), content=()
+    )
     canvas = sight
     if tileable:
         # Zeros beyond an exemplar's border would be statistics that no canvas without a border can have, and its other
@@ -258,12 +271,14 @@ def _bordered(options: OnlineOptions, sight: Sight, padding: Padding) -> Sight:
     return dataclasses.replace(sight, encoder=encoder.to(device=sight.device, dtype=dtype))
 
 
-def _plan(asked: Size, exemplars: Sequence[Pixels], options: OnlineOptions, sight: Sight, *, tileable: bool) -> Plan:
+def _plan(
+    asked: Size, exemplars: Sequence[Pixels], options: OnlineOptions, sight: Sight, every: int | None, *, tileable: bool
+) -> Plan:
     """Scales that begin where the exemplars are as small as the layers can see; a canvas that tiles is whole in all."""
     least = min(min(e.shape[:2]) for e in exemplars)
     count = options.scales or 1 + max(0, math.floor(math.log2(least / COARSEST)))
     steps = options.steps or STEPS[options.quality]
-    stages = plan(asked, dataclasses.replace(options, scales=count, steps=steps), sight)
+    stages = plan(asked, dataclasses.replace(options, scales=count, steps=steps), sight, every=every)
     if not tileable:
         return stages
     unit = max(sight.encoder.stride(tap) for tap in sight.style)

@@ -1,0 +1,168 @@
+"""The plan: scales from coarse to fine, and how a picture goes into memory."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from impasto import machine
+from impasto.encoders import load_encoder
+from impasto.encoders.encoder import Encoder
+from impasto.errors import LimitError
+from impasto.online.options import OnlineOptions
+from impasto.online.plan import (
+    ENOUGH,
+    FACTOR,
+    SHARE,
+    SMALLEST,
+    TILES,
+    Plan,
+    Scale,
+    fitting_tile,
+    ladder,
+    memory,
+    plan,
+    whole_beside,
+)
+from impasto.online.sight import Sight
+
+BLIND = Sight(Encoder("nothing", [], preprocess=nn.Identity()), (), (), torch.device("cpu"))
+"""Enough for losses that read the picture itself; sees nothing in tiles."""
+
+
+@pytest.fixture
+def eyes() -> Sight:
+    """A shallow look, which is quick to find the reach of."""
+    return Sight(load_encoder("efficientnet-lite0"), ("stem", "block2_2"), ("block2_2",), torch.device("cpu"))
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Says how many bytes are free."""
+    return lambda amount: monkeypatch.setattr(machine, "available_memory", lambda: int(amount))
+
+
+class TestLadder:
+    @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 2000), st.none() | st.integers(1, 12))
+    @settings(deadline=None, derandomize=True, max_examples=300)
+    def test_promises(self, width: int, height: int, steps: int, count: int | None) -> None:
+        least = 16
+        scales = ladder((width, height), steps, count, least=least)
+        assert sum(s.steps for s in scales) == steps
+        assert all(s.steps >= 1 for s in scales)
+        assert scales[-1].size == (width, height)
+        assert len(scales) <= (count or 99)
+        for coarse, fine in itertools.pairwise(scales):
+            assert max(coarse.size) < max(fine.size)
+            assert coarse.size[0] <= fine.size[0]
+            assert coarse.size[1] <= fine.size[1]
+        for scale in scales[:-1]:
+            assert min(scale.size) >= least - 1
+            for side, whole in zip(scale.size, (width, height), strict=True):
+                assert abs(side - whole * max(scale.size) / max(width, height)) <= 1.01
+
+    def test_a_small_picture_has_one_scale(self) -> None:
+        for side in (1, 17, SMALLEST - 1, SMALLEST):
+            assert ladder((side, side), 7) == (Scale((side, side), 7),)
+
+    def test_a_large_one_begins_at_the_smallest(self) -> None:
+        sizes = [s.size for s in ladder((512, 384), 300)]
+        assert sizes[0] == (SMALLEST, SMALLEST * 3 // 4)
+        assert len(sizes) == 1 + math.log(512 / SMALLEST, FACTOR)
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 4])
+    def test_count_is_respected(self, count: int) -> None:
+        assert len(ladder((512, 512), 300, count)) == count
+
+    def test_no_more_scales_than_steps(self) -> None:
+        assert [s.steps for s in ladder((2048, 2048), 3)] == [1, 1, 1]
+        assert ladder((2048, 2048), 1) == (Scale((2048, 2048), 1),)
+
+    def test_scales_too_thin_for_the_encoder_are_left_out(self) -> None:
+        assert [s.size for s in ladder((512, 34), 10, least=16)] == [(256, 17), (512, 34)]
+        assert [s.size for s in ladder((512, 34), 10, 12, least=20)] == [(512, 34)]
+        assert [s.size for s in ladder((64, 8), 10, least=16)] == [(64, 8)]
+
+
+class TestMemory:
+    def test_the_optimisers_is_counted(self) -> None:
+        """Pairs of two pictures each, of three float32 a pixel; Adam keeps none."""
+        for size, pairs in (((512, 384), 100), ((4000, 3000), 3)):
+            lbfgs, adam = (memory(size, BLIND, name) for name in ("lbfgs", "adam"))
+            assert lbfgs - adam >= 24 * size[0] * size[1] * pairs
+
+    def test_tiles_take_less_and_small_ones_least(self, eyes: Sight) -> None:
+        size = (4000, 3000)
+        taken = [memory(size, eyes, "lbfgs", tile) for tile in (None, *TILES)]
+        assert taken == sorted(taken, reverse=True)
+        assert taken[-1] < taken[0] / 2
+
+    def test_tiles_never_take_more_than_the_whole(self, eyes: Sight) -> None:
+        assert memory((300, 200), eyes, "lbfgs", 1024) == memory((300, 200), eyes, "lbfgs")
+
+    def test_what_is_not_a_chain_of_layers_is_not_tiled(self) -> None:
+        assert memory((4000, 3000), BLIND, "lbfgs", 256) == memory((4000, 3000), BLIND, "lbfgs")
+
+
+class TestFitting:
+    def test_at_once_where_it_fits(self, eyes: Sight, free: Any) -> None:
+        size = (1000, 750)
+        free(memory(size, eyes, "lbfgs") / SHARE + 1)
+        assert fitting_tile(size, eyes, "lbfgs") is None
+        made = plan(size, OnlineOptions(), eyes)
+        assert made.tile is None
+        assert made.tile_at(size) is None
+
+    @pytest.mark.parametrize("tile", TILES)
+    def test_otherwise_the_largest_tile_that_fits(self, eyes: Sight, free: Any, tile: int) -> None:
+        size = (2000, 1500)
+        free(memory(size, eyes, "lbfgs", tile) / SHARE + 1)
+        assert fitting_tile(size, eyes, "lbfgs") == tile
+
+    def test_no_larger_tile_than_enough(self, eyes: Sight, free: Any) -> None:
+        size = (12_000, 9_000)
+        free(memory(size, eyes, "lbfgs", 256) / SHARE + 1)
+        assert memory(size, eyes, "lbfgs", 256) > ENOUGH
+        assert fitting_tile(size, eyes, "lbfgs") == 256
+
+    @pytest.mark.parametrize("amount", [5e8, 1e9, 4e9])
+    @pytest.mark.parametrize("tiled", [True, False])
+    def test_a_size_that_is_named_as_fitting_fits(self, eyes: Sight, free: Any, amount: float, tiled: bool) -> None:
+        sight = eyes if tiled else BLIND
+        free(amount)
+        with pytest.raises(LimitError, match="mend: --size") as refused:
+            fitting_tile((40_000, 30_000), sight, "lbfgs")
+        fits = int(str(refused.value).rpartition(" ")[2])
+        found = fitting_tile((fits, fits * 3 // 4), sight, "lbfgs")
+        assert memory((fits, fits * 3 // 4), sight, "lbfgs", found) > 0.85 * amount
+        assert (found is not None) == tiled
+
+    def test_unknown_memory_is_not_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(machine, "available_memory", lambda: None)
+        assert fitting_tile((40_000, 30_000), BLIND, "lbfgs") is None
+
+
+def test_scales_are_tiled_where_they_would_take_more_than_the_last(eyes: Sight, free: Any) -> None:
+    size = (4000, 3000)
+    free(memory(size, eyes, "lbfgs", 512) / SHARE + 1)
+    made = plan(size, OnlineOptions(), eyes)
+    assert made.tile == 512
+    assert made.tile_at(made.scales[0].size) is None
+    assert made.tile_at(size) == 512
+    assert made.whole == whole_beside(size, eyes, "lbfgs", 512)
+    most = memory(size, eyes, "lbfgs", 512)
+    assert memory((made.whole, 1), eyes, "lbfgs") <= most < memory((made.whole + 1, 1), eyes, "lbfgs")
+    assert memory((made.at_once, made.at_once * 3 // 4), eyes, "lbfgs") <= most
+
+
+def test_tile_at() -> None:
+    assert Plan((), tile=64, whole=200).tile_at((10, 20)) is None
+    assert Plan((), tile=64, whole=200).tile_at((10, 21)) == 64
+    assert Plan((), whole=200).tile_at((10, 21)) is None
