@@ -166,3 +166,9 @@ def test_tile_at() -> None:
     assert Plan((), tile=64, whole=200).tile_at((10, 20)) is None
     assert Plan((), tile=64, whole=200).tile_at((10, 21)) == 64
     assert Plan((), whole=200).tile_at((10, 21)) is None
+
+
+def test_work_grows_with_pixels_and_with_tiles() -> None:
+    made = Plan((), tile=64, whole=200)
+    assert made.work((10, 10)) == made.work((10, 20)) / 2 == 100
+    assert made.work((20, 20)) == 2.5 * Plan(()).work((20, 20))

@@ -9,8 +9,10 @@ import torch
 from impasto.encoders import ENCODERS, device, load_encoder
 from impasto.encoders.winograd import WinogradConv
 from impasto.errors import OptionError
+from impasto.losses.parametric.gram import gram_sums
+from impasto.online import sight
 from impasto.online.options import OnlineOptions
-from impasto.online.sight import open_eyes, pick_device, pick_dtype
+from impasto.online.sight import Sight, open_eyes, pick_device, pick_dtype
 from methods_base import noise
 
 CPU = torch.device("cpu")
@@ -88,3 +90,52 @@ def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch, has: b
     assert pick_dtype("auto", CPU) == expected
     assert pick_dtype("fp32", CPU) == torch.float32
     assert pick_dtype("bf16", CPU) == torch.bfloat16
+
+
+TAPS = ("relu1_1", "relu2_2")
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> Sight:
+    """Sees pictures of more than 96x96 pixels in tiles."""
+    monkeypatch.setattr(sight, "WHOLE", 96 * 96)
+    monkeypatch.setattr(sight, "TILE", 64)
+    return open_eyes(OnlineOptions(precision="fp32", device="cpu"))
+
+
+def in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sight, "WHOLE", 10**9)
+
+
+def test_a_large_picture_has_the_maps_that_it_has_at_once(large: Sight, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = noise(171, 133).pixels
+    assert len(large._windows(pixels, TAPS)) == 9
+    seen = large.look(pixels, TAPS)
+    in_one_piece(monkeypatch)
+    assert len(large._windows(pixels, TAPS)) == 1
+    for tap, expected in large.look(pixels, TAPS).items():
+        assert seen[tap].shape == expected.shape
+        assert (seen[tap] - expected).abs().max() < 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_sums_over_a_large_picture(large: Sight, masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = noise(171, 133).pixels
+    mask = np.linspace(0, 1, 171, dtype=np.float32)[None].repeat(133, 0) if masked else None
+    added = large.gather(pixels, TAPS, gram_sums, mask=mask)
+    in_one_piece(monkeypatch)
+    for tap, expected in large.gather(pixels, TAPS, gram_sums, mask=mask).items():
+        for one, other in zip(added[tap], expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
+
+
+def test_the_maps_of_a_large_picture_are_never_whole(large: Sight) -> None:
+    sizes: list[int] = []
+
+    def watch(features: torch.Tensor, guide: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        sizes.append(features.shape[2] * features.shape[3])
+        return gram_sums(features, guide)
+
+    large.gather(noise(171, 133).pixels, ["relu1_1"], watch)
+    assert sum(sizes) == 171 * 133
+    assert max(sizes) <= 80 * 80

@@ -104,6 +104,7 @@ class TestTexture:
         assert told[-1].picture.size == (80, 48)
         assert sum(isinstance(event, Progress) for event in told) == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", [m.name for m in METHODS.values() if m.texture and m.ready])
     def test_every_texture_model_can_be_used_alone(self, name: str) -> None:
         from impasto.api import texture
@@ -142,7 +143,7 @@ class TestScale:
         assert found == [((75, 50), (50, 50)), ((150, 100), (100, 100)), ((300, 200), (200, 200))]
 
     def test_style_scale_enlarges_the_grains(self) -> None:
-        assert self.seen(painting(side=64), size=(64, 64), style_scale=1.5) == [((64, 64), (96, 96))]
+        assert self.seen(painting(side=64), size=(64, 64), style_scale=1.5, scales=1) == [((64, 64), (96, 96))]
 
     def test_a_canvas_rounded_up_has_an_exemplar_as_much_larger(self) -> None:
         ((canvas, exemplar),) = TestScale.seen_tiled(size=(40, 40))
@@ -202,8 +203,8 @@ class TestTileable:
         sight, canvas = _eyes(GatysOptions(), PLAIN, tileable=True)
         pixels = photo(side=80).pixels[:48, :48].copy()
         mirrored = np.pad(pixels, ((16, 16), (16, 16), (0, 0)), mode="reflect")
-        here = sight.look(pixels, ("relu1_2",))["relu1_2"]
-        assert torch.allclose(here, canvas.look(mirrored, ("relu1_2",))["relu1_2"][..., 16:-16, 16:-16], atol=1e-2)
+        here = sight.look(pixels, ("relu1_1",))["relu1_1"]
+        assert torch.allclose(here, canvas.look(mirrored, ("relu1_1",))["relu1_1"][..., 16:-16, 16:-16], atol=1e-2)
 
     def test_the_border_is_where_it_shows_least(self) -> None:
         pixels = photo(side=80).pixels

@@ -98,7 +98,7 @@ class Lbfgs:
                 self.stalled = True
                 return self.loss
             self._length = 1.0 if self._pairs else min(1.0, 0.02 / float(self._direction.abs().mean().clamp_min(1e-30)))
-        trial = (self.x + self._length * self._direction).clamp_(0, 1)
+        trial = torch.add(self.x, self._direction, alpha=self._length).clamp_(0, 1)
         loss, gradient = self._evaluate(trial)
         if math.isfinite(loss) and bool(gradient.isfinite().all()):
             self._remember(trial, gradient)
@@ -139,16 +139,16 @@ class Lbfgs:
             q.sub_(y, alpha=a)
             kept.append(a)
         s, y, rho = self._pairs[-1]
-        smooth = self._smooth(y)
         boldness = BOLD if len(self._pairs) >= KNOWN else 1.0
-        q = self._smooth(q).mul_(boldness / (rho * float(torch.dot(y.flatten(), smooth.flatten()))))
+        scale = boldness / (rho * float(torch.dot(y.flatten(), self._smooth(y).flatten())))
+        q = self._smooth(q).mul_(scale)
         for (s, y, rho), a in zip(self._pairs, reversed(kept), strict=True):
             q.add_(s, alpha=a - rho * float(torch.dot(y.flatten(), q.flatten())))
         q.mul_(free)
         if float(torch.dot(q.flatten(), self._gradient.flatten())) <= 0:  # not downhill once the edges are left out
             self._pairs.clear()
             return -self._gradient * free
-        return -q
+        return q.neg_()
 
     def _smooth(self, pixels: Tensor) -> Tensor:
         """The first guess at the inverse curvature, up to a factor: symmetric and positive, so steps stay downhill."""
@@ -159,5 +159,5 @@ class Lbfgs:
             across = torch.fft.rfftfreq(pixels.shape[-1], device=pixels.device)
             self._filter = (COARSE + torch.hypot(down, across)) ** -FALL
             self._filter /= self._filter.mean()
-        smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(pixels) * self._filter, s=pixels.shape[-2:])
+        smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(pixels).mul_(self._filter), s=pixels.shape[-2:])
         return smooth

@@ -31,18 +31,19 @@ Search = Lbfgs | Adam
 
 
 class Clock:
-    """Seconds since the start, and an estimate of those left: a step's time grows with its pixels."""
+    """Seconds since the start, and an estimate of those left: a step's time grows with its pixels, and with tiles."""
 
     def __init__(self, plan: Plan) -> None:
         self._start = time.monotonic()
-        self._work_left = sum(s.steps * s.size[0] * s.size[1] for s in plan.scales)
-        self._work_done = 0
+        self._plan = plan
+        self._work_left = sum(s.steps * plan.work(s.size) for s in plan.scales)
+        self._work_done = 0.0
 
     def tick(self, scale: Scale, steps: int) -> None:
         """A step at `scale` is over, and with it so many of the plan's: more than one when the rest is dropped."""
-        pixels = scale.size[0] * scale.size[1]
-        self._work_done += pixels
-        self._work_left -= steps * pixels
+        work = self._plan.work(scale.size)
+        self._work_done += work
+        self._work_left -= steps * work
 
     @property
     def seconds(self) -> float:

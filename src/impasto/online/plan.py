@@ -25,7 +25,7 @@ SMALLEST = 128
 """Long side of the coarsest scale; below it the deepest layers see no shapes any more."""
 
 MAPS_KEPT = 1.1
-"""Memory over that of one copy of every tapped map, measured on VGG-19 at 512 px."""
+"""Memory over that of one copy of every map, measured on VGG-19 in float32, at once and in tiles."""
 
 FIXED = 900
 """Bytes a pixel for what is the same with every encoder, measured on EfficientNet-Lite0."""
@@ -34,14 +34,16 @@ CANVAS = 16 * 12
 """Bytes a pixel that tiles do not save: photo, painting and result, and what the optimiser works on besides pairs."""
 
 TILES = (1024, 768, 512, 384, 256)
-"""Sides of a tile, in pixels, of which the largest is taken that fits: a step at 512 takes about twice as long as on
-the whole picture at once, at 256 three times."""
+"""Sides of a tile, in pixels, of which the largest is taken that fits: smaller ones overlap more."""
+
+TILED = 2.5
+"""Time of a step in tiles over one at once: two passes, and what tiles overlap."""
 
 ENOUGH = 5.2e9
-"""Bytes that a run in tiles takes even where there are more: what they would save is a fifth of the time."""
+"""Bytes that a run in tiles takes even where there are more, which would save a fifth of its time."""
 
 SHARE = 0.75
-"""Part of the free memory that a run takes; beyond it tiles are better company for whatever else runs."""
+"""Part of the free memory that a run takes where tiles can do with less: there is other work on the machine."""
 
 STEPS: dict[Quality, int] = {"draft": 26, "good": 120, "best": 300}
 
@@ -98,6 +100,10 @@ class Plan:
     def tile_at(self, size: Size) -> int | None:
         """The side of a tile on a canvas of (width, height); None where it is seen at once."""
         return self.tile if size[0] * size[1] > self.whole else None
+
+    def work(self, size: Size) -> float:
+        """What a step on a canvas of (width, height) costs, in pixels that are seen at once."""
+        return size[0] * size[1] * (TILED if self.tile_at(size) else 1)
 
     def rounds(self) -> Iterator[Scale]:
         """The scales, in pieces of `every` steps: one loss each."""

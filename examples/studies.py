@@ -1,0 +1,111 @@
+"""Draws two sheets: textures from noise beside their exemplars, and what VGG-19's layers remember of a photo.
+
+    python examples/studies.py textures -o docs/textures.jpg
+    python examples/studies.py inversion -o docs/inversion.jpg
+
+The second is laid out like figure 1 of Gatys, Ecker and Bethge 2015 (arXiv 1508.06576). Pictures are painted side by
+side, one process each; with OMP_NUM_THREADS=1 they do not get into each other's way.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import impasto
+from impasto import GatysOptions, Picture
+from impasto.evaluation.sheet import make_sheet
+from impasto.events import Done, Event
+from impasto.image import resize
+
+HERE = Path(__file__).parent
+
+MATERIALS = {
+    "brick": (HERE / "textures" / "brick.jpg", (0, 0, 384)),
+    "gravel": (HERE / "textures" / "gravel.jpg", (0, 0, 320)),
+    "grass": (HERE / "textures" / "grass.jpg", (0, 0, 320)),
+    "tesserae": (HERE / "styles" / "gold-mosaic.jpg", (352, 352, 320)),
+    "oil paint": (HERE / "styles" / "starry-hills.jpg", (128, 640, 384)),
+}
+"""Name -> file, and the square of it that is shown: left, top, side."""
+
+PHOTO = HERE / "photos" / "astronaut.jpg"
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+def exemplar(name: str, size: int) -> Picture:
+    """A square of a material at `size`."""
+    path, (left, top, side) = MATERIALS[name]
+    pixels = impasto.read(path).pixels[top : top + side, left : left + side]
+    return Picture(resize(pixels, (size, size)))
+
+
+def make_texture(name: str, tileable: bool, *, size: int, steps: int | None) -> Picture:
+    """A new picture of a material; one that tiles is shown two by two, at half the scale."""
+    made = impasto.texture(
+        exemplar(name, size), options=GatysOptions(steps=steps), size=(size, size), tileable=tileable
+    )
+    return Picture(np.tile(made.pixels, (2, 2, 1))) if tileable else made
+
+
+def remember(layer: str, style: bool, *, size: int, steps: int | None) -> tuple[Picture, float]:
+    """What a layer, or the statistics up to it, keep of the photo; and the relative feature error."""
+    told: dict[str, float] = {}
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Done):
+            told.update(event.losses)
+
+    options = GatysOptions(steps=steps)
+    made = impasto.reconstruct(photo(size), layer, options=options, style=style, on_event=listen)
+    return made, told.get(f"error {layer}", 0.0)
+
+
+def photo(size: int) -> Picture:
+    """The middle of the photo, a square of `size`."""
+    pixels = impasto.read(PHOTO).pixels
+    side = min(pixels.shape[:2])
+    top, left = ((n - side) // 2 for n in pixels.shape[:2])
+    return Picture(resize(pixels[top : top + side, left : left + side], (size, size)))
+
+
+def draw_textures(size: int, steps: int | None, jobs: int) -> Picture:
+    """A column a material: exemplar, texture, and the tile."""
+    names = list(MATERIALS)
+    with ProcessPoolExecutor(jobs) as pool:
+        make = partial(make_texture, size=size, steps=steps)
+        made = list(pool.map(make, names * 2, [False] * len(names) + [True] * len(names)))
+    rows = [[exemplar(name, size) for name in names], made[: len(names)], made[len(names) :]]
+    return make_sheet([f"{name}: seen, made, tiled" for name in names], rows, cell=200)
+
+
+def draw_inversion(size: int, steps: int | None, jobs: int) -> Picture:
+    """A column a layer: what its features remember, and what the statistics up to it do."""
+    with ProcessPoolExecutor(jobs) as pool:
+        make = partial(remember, size=size, steps=steps)
+        made = list(pool.map(make, LAYERS * 2, [False] * len(LAYERS) + [True] * len(LAYERS)))
+    above, below = made[: len(LAYERS)], made[len(LAYERS) :]
+    seen = photo(size)
+    labels = ["photo", *(f"{layer}, error {error:.1%}" for layer, (_, error) in zip(LAYERS, above, strict=True))]
+    return make_sheet(labels, [[seen, *(p for p, _ in above)], [seen, *(p for p, _ in below)]], cell=200)
+
+
+def main() -> None:
+    """Draws the sheet that is asked for."""
+    parser = argparse.ArgumentParser(description="Draws textures from noise, or what layers remember.")
+    parser.add_argument("what", choices=["textures", "inversion"])
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the sheet")
+    parser.add_argument("--size", type=int, default=256, help="side of each picture in pixels")
+    parser.add_argument("--steps", type=int, help="of each picture (default: the library's)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    given = parser.parse_args()
+    draw = draw_textures if given.what == "textures" else draw_inversion
+    impasto.write(draw(given.size, given.steps, given.jobs), given.output, overwrite=True)
+
+
+if __name__ == "__main__":
+    main()
