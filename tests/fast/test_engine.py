@@ -102,7 +102,7 @@ def test_memory_that_runs_out_after_all_is_one_line(monkeypatch: pytest.MonkeyPa
             raise RuntimeError("Failed to allocate memory for requested buffer of size 9")
 
     monkeypatch.setattr(session, "_session", lambda *_: Full())
-    with pytest.raises(LimitError, match="painting 9x8; mend"):
+    with pytest.raises(LimitError, match="painting 19x18; mend"):
         engine.paint(noise(8, 9, 3), CODE)
 
 

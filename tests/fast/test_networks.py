@@ -210,8 +210,21 @@ def test_codes_of_other_networks_are_refused(models: dict[str, Path], photo: Pic
 
 
 def test_a_bundled_pair_has_a_name(photo: Picture, painting: Picture) -> None:
-    usual, named = (api.stylize(photo, painting, options=FastOptions(model=m)) for m in (None, Path("magenta-mobile")))
-    np.testing.assert_array_equal(usual.pixels, named.pixels)
+    usual, ours, magentas = (
+        api.stylize(photo, painting, options=FastOptions(model=m)).pixels
+        for m in (None, Path("impasto"), Path("magenta-mobile"))
+    )
+    np.testing.assert_array_equal(usual, ours)
+    assert np.abs(usual - magentas).mean() > 0.01
+
+
+def test_one_style_for_all_bundled_painters(photo: Picture, painting: Picture) -> None:
+    """They read the codes of one predictor."""
+    code = encode(painting)
+    assert np.array_equal(code.values, encode(painting, model=Path("magenta-mobile")).values)
+    for model in (None, Path("impasto"), Path("magenta-mobile")):
+        by_code, by_painting = (api.stylize(photo, s, options=FastOptions(model=model)) for s in (code, painting))
+        np.testing.assert_array_equal(by_code.pixels, by_painting.pixels)
 
 
 def test_the_other_half_of_a_pair(models: dict[str, Path], photo: Picture, painting: Picture, tmp_path: Path) -> None:

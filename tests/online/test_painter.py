@@ -286,7 +286,9 @@ def test_losses_that_are_told_never_rise_within_a_scale() -> None:
             return super().forward(features) + 0.02 * (40 * image).sin().square().mean()
 
     told = paint(
-        noise(40, 26), Plan((Scale((40, 26), 40),)), lambda scale, _: Rugged(resize(noise(40, 26, 1).pixels, scale.size))
+        noise(40, 26),
+        Plan((Scale((40, 26), 40),)),
+        lambda scale, _: Rugged(resize(noise(40, 26, 1).pixels, scale.size)),
     )
     totals = [e.losses["total"] for e in told if isinstance(e, Progress)]
     assert totals == sorted(totals, reverse=True)

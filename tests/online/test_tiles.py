@@ -186,3 +186,11 @@ def test_not_a_number_shows() -> None:
     assert value != value
     assert bool(gradient.isnan().any())
     assert IMAGE not in encoder.layers
+
+
+def test_in_double_precision() -> None:
+    """The sums' own numbers are not added to."""
+    encoder = small_encoder().double()
+    pixels = picture(97, 64).double()
+    loss = everything(encoder, picture(50, 60).double(), pixels, TAPS, False)
+    check_equal(encoder, loss, pixels * 0.9, 40, 1e-9)

@@ -24,7 +24,7 @@ COMMANDS = {
     "texture": "Make a new picture of a painting's texture, of any size.",
     "reconstruct": "Show what an encoder's layer remembers of a picture.",
     "compare": "Every method on one photo: a sheet, metrics, times.",
-    "style": "Read a painting's style once, keep it as a small file, reuse it.",
+    "style": "Read a painting's style once, keep it as a small file.",
     "train": "Train a network; the same command again goes on.",
     "export": "Write a trained network as a file that needs no torch.",
     "evaluate": "Compare networks on the same photos and paintings.",

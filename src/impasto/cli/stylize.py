@@ -19,7 +19,7 @@ import typer
 
 from impasto.api import open_style, settings_of
 from impasto.cli import flags, progress
-from impasto.errors import OptionError, PictureError
+from impasto.errors import ImpastoError, OptionError, PictureError
 from impasto.events import Done, Progress, Started
 from impasto.image import check_target, read, write
 from impasto.methods import METHODS, get_method, run
@@ -91,11 +91,14 @@ def register(app: typer.Typer, name: str, text: str) -> None:
 def _stylize(fixed: dict[str, Any], given: dict[str, Any]) -> None:
     order = _order(fixed, given)
     output = _output(fixed["output"], order)
-    _check_outputs(order, output, fixed)
-    done = _paint(order, output, trace=fixed["trace"], quiet=fixed["json"], overwrite=fixed["overwrite"])
-    _deliver(order, output, done, overwrite=fixed["overwrite"])
+    replaces = fixed["overwrite"] or _goes_on(order, output)
+    _check_outputs(order, output, fixed, replaces=replaces)
+    done = _paint(order, output, trace=fixed["trace"], quiet=fixed["json"], overwrite=replaces)
+    _deliver(order, output, done, overwrite=replaces)
     _report(order, output, done, as_json=fixed["json"])
     if done.stopped:
+        if (kept := _checkpoint(order)) and kept.exists():
+            typer.echo(f"impasto: the same command goes on from {kept}", err=True)
         raise typer.Exit(130)
 
 
@@ -125,6 +128,7 @@ def _earlier(path: Path) -> dict[str, Any]:
     if not all(isinstance(word, str) for word in words) or not isinstance(told["options"], dict):
         raise PictureError(f"the settings in {path} are damaged; give another file")
     options = {k: _found(v, path) if k == "model" and isinstance(v, str) else v for k, v in told["options"].items()}
+    options.pop("checkpoint", None)  # where a run kept its state is no property of the picture
     styles = [_found(style, path) for style in styles]
     return {**told, "content": _found(told["content"], path), "styles": styles, "options": options}
 
@@ -153,7 +157,25 @@ def _own_styles(options: StylizeOptions) -> list[str]:
     return [model.stem if model else "", *(re.sub(r"[^\w.-]+", "_", pick) for pick in picks)]
 
 
-def _check_outputs(order: Order, output: str, fixed: dict[str, Any]) -> None:
+def _checkpoint(order: Order) -> Path | None:
+    found: Path | None = getattr(order.options, "checkpoint", None)
+    return found
+
+
+def _goes_on(order: Order, output: str) -> bool:
+    """Whether the picture in the way is what this very run left there when it was interrupted."""
+    kept = _checkpoint(order)
+    if not kept or not kept.exists() or not Path(output).is_file() or not get_method(order.method).ready:
+        return False
+    from impasto.online.checkpoint import read_head
+
+    try:
+        return not read_head(kept)["finished"] and dict(read(output).settings) == order.settings()
+    except ImpastoError:  # of the checkpoint it is said later why, and of the picture that it is in the way
+        return False
+
+
+def _check_outputs(order: Order, output: str, fixed: dict[str, Any], *, replaces: bool = False) -> None:
     """Makes sure, before the work starts, that all there is to write can be written, and that nothing is lost by it."""
     previews = bool(getattr(order.options, "preview_every", 0))
     overwrite, trace = fixed["overwrite"], fixed["trace"]
@@ -163,22 +185,24 @@ def _check_outputs(order: Order, output: str, fixed: dict[str, Any]) -> None:
         if sys.stdout is None:
             raise PictureError("standard output is closed; mend: -o FILE.png")
     else:
-        check_target(output, overwrite=overwrite)
+        check_target(output, overwrite=overwrite or replaces)
     if previews:
         check_target(_preview(output), overwrite=overwrite)
     if trace is not None:
         progress.check_trace(trace, overwrite=overwrite)
-    _check_apart(order, output, [p for p in (trace, _preview(output) if previews else None) if p])
+    _check_apart(order, output, [p for p in (trace, _preview(output) if previews else None, _checkpoint(order)) if p])
 
 
 def _check_apart(order: Order, output: str, beside: Sequence[Path]) -> None:
-    """Trace and preview may replace an older trace or preview, but not the result or what it is made from."""
+    """Trace, preview and checkpoint may replace an older one, but not the result or what it is made from."""
     files = (getattr(order.options, name, None) or STREAM for name in ("init", "model"))
     words = (output, order.content, *order.styles, *map(str, files))
     taken = {Path(word).resolve() for word in words if word != STREAM}
     for path in beside:
         if path.resolve() in taken:
-            raise OptionError(f"{path} would be written over; give --trace and the result names of their own")
+            raise OptionError(
+                f"{path} would be written over; give --trace, --checkpoint and the result names of their own"
+            )
         taken.add(path.resolve())
 
 

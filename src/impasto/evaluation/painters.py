@@ -78,10 +78,10 @@ def open_painters(
 
 def _painter(word: str, device: Device) -> Painter:
     path = Path(word)
-    named = engine.MAGENTA.model if word == MAGENTA else word
+    named = engine.MAGENTA.name if word == MAGENTA else word
     fast = get_method("fast").options_class
     if not word:
-        return Painter(_label(engine.DEFAULT.model), fast.from_dict({"device": device}))
+        return Painter(_label(engine.DEFAULT.name), fast.from_dict({"device": device}))
     if named in engine.BUNDLED and not path.exists():
         return Painter(_label(named), fast.from_dict({"model": named, "device": device}))
     if not path.exists():
@@ -99,11 +99,11 @@ def _exported(network: Path, folder: Path, device: Device) -> Painter:
 
 
 def _label(model: str) -> str:
-    return MAGENTA if model == engine.MAGENTA.model else model
+    return MAGENTA if model == engine.MAGENTA.name else model
 
 
 def _others() -> list[str]:
-    return [name for name in engine.BUNDLED if name != engine.MAGENTA.model]
+    return [name for name in engine.BUNDLED if name != engine.MAGENTA.name]
 
 
 def _told_apart(painters: Sequence[Painter]) -> list[Painter]:

@@ -30,11 +30,13 @@ class Pair:
     """A transfer network and the prediction network whose codes it reads.
 
     Attributes:
+        name: what `--model` calls it, when it is bundled; "" otherwise.
         transfer: photo and code -> picture.
         predict: painting -> code; only opened when a painting has to be read.
         card: the transfer network's.
     """
 
+    name: str
     transfer: Source
     predict: Source
     card: Card
@@ -48,14 +50,23 @@ class Pair:
 # Magenta's mobile networks. 8: from there on the kernels have enough to reflect. 380: peak of the whole process for
 # each pixel painted, 240 to 346 by options, measured from 1 to 24 megapixels.
 MAGENTA = Pair(
+    name="magenta-mobile",
     transfer="magenta-mobile-transfer",
     predict="magenta-mobile-predict",
     card=Card(network="ghiasi", model="magenta-mobile", code=100, least=8, bytes_per_pixel=380),
 )
 
-BUNDLED = {pair.model: pair for pair in (MAGENTA,)}
-"""Pairs that come with the package, by the mark of their codes."""
-DEFAULT = MAGENTA
+# Ours, which learnt on from Magenta's painter and reads the codes of its predictor: models/bundled/impasto.md.
+IMPASTO = Pair(
+    name="impasto",
+    transfer="impasto-transfer",
+    predict=MAGENTA.predict,
+    card=Card(network="ghiasi", model=MAGENTA.model, code=100, least=17, bytes_per_pixel=400),
+)
+
+DEFAULT = IMPASTO
+BUNDLED = {pair.name: pair for pair in (IMPASTO, MAGENTA)}
+"""Pairs that come with the package, by name; of several that read the same codes, the first is the usual one."""
 
 
 def open_pair(model: Path | None, *, device: Device = "auto") -> Pair:
@@ -69,7 +80,7 @@ def open_pair(model: Path | None, *, device: Device = "auto") -> Pair:
     if str(model) in BUNDLED and not model.exists():
         return BUNDLED[str(model)]
     transfer = session.open_network(model, "ghiasi", "impasto", device=device)
-    return Pair(model, model.with_name(f"{model.stem}{PREDICT}{model.suffix}"), transfer.card)
+    return Pair("", model, model.with_name(f"{model.stem}{PREDICT}{model.suffix}"), transfer.card)
 
 
 def encode(painting: Pixels, *, pair: Pair = DEFAULT, device: Device = "auto") -> Code:

@@ -129,7 +129,7 @@ def _pair_for(styles: Sequence[Picture | StyleCode], options: FastOptions) -> Pa
     codes = [style for style in styles if isinstance(style, StyleCode)]
     pair = engine.open_pair(options.model, device=options.device)
     if options.model is None and codes:
-        pair = engine.BUNDLED.get(codes[0].model, pair)
+        pair = next((p for p in engine.BUNDLED.values() if p.model == codes[0].model), pair)
     for code in codes:
         if code.model != pair.model or len(code.values) != pair.card.code:
             raise PictureError(

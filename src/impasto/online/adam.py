@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from impasto.online.lbfgs import Evaluate
+from impasto.online.lbfgs import Evaluate, SearchState
 
 BETAS = (0.9, 0.99)
 AVERAGE = 0.98
@@ -64,3 +64,28 @@ class Adam:
         self._sum.mul_(AVERAGE).add_(self._newest)
         self._weight = self._weight * AVERAGE + 1
         return self.loss
+
+    def state(self) -> SearchState:
+        """All that it knows, for `load_state`."""
+        tensors = {"newest": self._newest, "mean": self._mean, "square": self._square, "sum": self._sum}
+        values = {"loss": self.loss, "weight": self._weight, "steps": self._steps, "recovered": self.recovered}
+        return SearchState(tensors, values)
+
+    def load_state(self, state: SearchState, *, elsewhere: bool = False) -> None:
+        """Goes on from where another search, begun with the same pixels and loss, stood.
+
+        Args:
+            state: the other's, on the device of this one.
+            elsewhere: whether its loss was rounded another way; nothing here depends on it.
+
+        Raises:
+            KeyError: when parts are missing.
+            ValueError: when it is of pixels of another shape.
+        """
+        tensors, values = state.tensors, state.values
+        if not state.fits(self._newest):
+            raise ValueError("the state is of a picture of another size")
+        self._newest, self._sum = tensors["newest"], tensors["sum"]
+        self._mean, self._square = tensors["mean"], tensors["square"]
+        self.loss, self._weight = float(values["loss"]), float(values["weight"])
+        self._steps, self.recovered = int(values["steps"]), int(values["recovered"])

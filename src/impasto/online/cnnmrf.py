@@ -18,7 +18,6 @@ from impasto.events import Event
 from impasto.online.options import OnlineOptions
 
 if TYPE_CHECKING:
-
     from impasto.losses import Loss
     from impasto.losses.nonparametric.patches import PatchBank
     from impasto.online.look import Look, Region, Sample

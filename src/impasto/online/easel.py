@@ -8,6 +8,7 @@ from threading import Event as StopSignal
 
 from impasto.events import Event, Notice, Progress, Started
 from impasto.losses import Loss
+from impasto.online.checkpoint import Checkpoint, run_of
 from impasto.online.look import Look
 from impasto.online.mixing import mix_scales
 from impasto.online.options import OnlineOptions
@@ -53,10 +54,11 @@ def paint(
         Started, Progress, Preview, Notice, and Done with the picture.
 
     Raises:
-        OptionError: when a blend or a mask does not fit.
+        OptionError: when a blend or a mask does not fit, or the checkpoint is another run's.
         LimitError: when memory would not do; the message names the size that would.
     """
     stages = plan(result_size(content, options), options, sight, every=every)
+    checkpoint = _checkpoint(name, content, styles, options, sight)
     scene = prepare(content, styles, options)
     yield Started(name, scene.content.size, stages.steps)
     yield from (Notice(text) for text in scene.notices)
@@ -72,10 +74,19 @@ def paint(
             first = Look(sight, photo, regions, painted, last=scale.size == scene.content.size)
         return objective(dataclasses.replace(first, painted=painted, turn=scale.turn))
 
-    for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop):
+    for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop, checkpoint=checkpoint):
         yield scene.finish(event)
         if isinstance(event, Progress) and event.step == FIRST_STEPS < event.steps:
             yield from _estimate(event)
+
+
+def _checkpoint(
+    name: str, content: Picture, styles: Sequence[Picture], options: OnlineOptions, sight: Sight
+) -> Checkpoint | None:
+    """The file that the run's state is kept in, if one was named; looked at before there is any work to lose."""
+    if options.checkpoint is None:
+        return None
+    return Checkpoint(options.checkpoint, run_of(name, content, styles, options, sight.encoder.name))
 
 
 def _estimate(event: Progress) -> Iterator[Notice]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -50,6 +51,23 @@ def memory_of_pairs(numbers: int) -> int:
     """Bytes of the pairs that a search over so many numbers remembers, at most; fewer numbers never take more."""
     pair = 2 * 4 * numbers
     return max(FEWEST * pair, min(LEAST_HISTORY * pair, MOST_MEMORY), min(HISTORY * pair, MEMORY))
+
+
+@dataclass(frozen=True, eq=False)
+class SearchState:
+    """A search between two steps: with it, one that has begun at the same pixels goes on as this one would.
+
+    Attributes:
+        tensors: those that it holds, not copies.
+        values: its numbers.
+    """
+
+    tensors: dict[str, Tensor]
+    values: dict[str, float]
+
+    def fits(self, pixels: Tensor) -> bool:
+        """Whether it is of a search over pixels of this shape."""
+        return all(found.shape == pixels.shape and found.dtype == pixels.dtype for found in self.tensors.values())
 
 
 class Lbfgs:
@@ -110,6 +128,42 @@ class Lbfgs:
             self.recovered += 1
         self._take_back()
         return self.loss
+
+    def state(self) -> SearchState:
+        """All that it knows, for `load_state`."""
+        tensors = {"x": self.x, "gradient": self._gradient}
+        if self._direction is not None:
+            tensors["direction"] = self._direction
+        values = {"loss": self.loss, "length": self._length, "failures": self._failures, "stalled": self.stalled}
+        values |= {"recovered": self.recovered, "pairs": len(self._pairs)}
+        for number, (s, y, rho) in enumerate(self._pairs):
+            tensors |= {f"s {number}": s, f"y {number}": y}
+            values[f"rho {number}"] = rho
+        return SearchState(tensors, values)
+
+    def load_state(self, state: SearchState, *, elsewhere: bool = False) -> None:
+        """Goes on from where another search, begun with the same pixels and loss, stood.
+
+        Args:
+            state: the other's, on the device of this one.
+            elsewhere: whether its loss was rounded another way, so that it must not be compared with those to come.
+
+        Raises:
+            KeyError: when parts are missing.
+            ValueError: when it is of pixels of another shape.
+        """
+        tensors, values = state.tensors, state.values
+        if not state.fits(self.x):
+            raise ValueError("the state is of a picture of another size")
+        self.x, self._gradient, self._direction = tensors["x"], tensors["gradient"], tensors.get("direction")
+        self._pairs.clear()
+        for n in range(int(values["pairs"])):
+            self._pairs.append((tensors[f"s {n}"], tensors[f"y {n}"], float(values[f"rho {n}"])))
+        self.loss, self._length = float(values["loss"]), float(values["length"])
+        self._failures, self.recovered = int(values["failures"]), int(values["recovered"])
+        self.stalled = bool(values["stalled"])
+        if elsewhere:
+            self.loss, self._gradient = self._evaluate(self.x)
 
     def _take_back(self) -> None:
         """Shortens the step; after a few in vain forgets all curvature but the newest, and then gives up."""

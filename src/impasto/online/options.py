@@ -46,3 +46,7 @@ class OnlineOptions(StylizeOptions):
     precision: Precision = option("auto", "number format; auto takes bf16 where the processor has it")
     seed: int = option(0, "of the noise; the same seed gives the same picture", low=0, high=2**32 - 1)
     preview_every: int = option(0, "steps between previews, 0 for none", low=0, high=100_000)
+    checkpoint: Path | None = option(
+        None,
+        "a file that keeps the state of the run, from which the same command goes on exactly after an interruption",
+    )

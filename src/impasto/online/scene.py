@@ -88,7 +88,7 @@ class Scene:
         beside_it = [resize(style, beside(style, size, self.style_scale)) for style in self.styles]
         return tuple(
             Region(
-                tuple(Sample(beside_it[n], share, _as_large(mask, beside_it[n])) for n, share, mask in part.styles),
+                tuple(Sample(beside_it[n], s, _as_large(mask, beside_it[n])) for n, s, mask in part.styles if s > 0),
                 None if part.mask is None else resize(part.mask, size),
             )
             for part in self.parts

@@ -88,7 +88,7 @@ class Sight:
                 guide = guides[tap]
                 here = sums(found, None if guide is None else tile_of(guide, places, tap))
                 added[tap] = add(added.get(tap, ()), here)
-        return {tap: tuple(total.float() for total in totals) for tap, totals in added.items()}
+        return {tap: tuple(total.to(self.device, torch.float32) for total in totals) for tap, totals in added.items()}
 
     def _windows(self, pixels: Pixels, taps: Sequence[str]) -> list[Window]:
         """What a picture is seen through: all of it at once where it is small, or the encoder must have it so."""

@@ -115,10 +115,13 @@ def whole_window(size: tuple[int, int]) -> Window:
 
 
 def add(added: tuple[Tensor, ...], found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Sums of tiles added up in double precision, so that it does not matter how many tiles there are."""
+    """Sums of tiles added up in double precision, so that it does not matter how many tiles there are.
+
+    On the processor: not every device has such numbers, and these are few.
+    """
     if not added:
-        return tuple(f.double() for f in found)
-    return tuple(a.add_(f) for a, f in zip(added, found, strict=True))
+        return tuple(f.to("cpu", torch.float64, copy=True) for f in found)
+    return tuple(a.add_(f.cpu()) for a, f in zip(added, found, strict=True))
 
 
 def window_side(encoder: Encoder, taps: Sequence[str], tile: int) -> int | None:
