@@ -104,7 +104,7 @@ METHODS: dict[str, Method] = {
         Method(
             name="w2",
             paper="Dowson and Landau 1982, The Frechet distance between multivariate normal distributions; as a style "
-            "loss by K. Crowson, style-transfer-pytorch",
+            "loss by K. Crowson 2022, style-transfer-pytorch",
             good_at="clean colours and even contrast, where gatys turns grey or harsh",
             typical="minutes",
             module="impasto.online.w2",

@@ -68,7 +68,7 @@ def test_without_vgg16_the_rest_is_told_and_how_to_get_it(impasto: Run, pictures
         assert word in missing
     assert "1 unreadable and left out, the first: damaged.jpg" in skipped
     table = ran.out.decode()
-    for word in ("ssim", "sliced", "photo", "magenta", "mean", "median", "4 pairs"):
+    for word in ("ssim", "sliced", "photo", "impasto", "mean", "median", "4 pairs"):
         assert word in table
     assert "conv1" not in table
 
@@ -97,15 +97,15 @@ def test_seen_against_unseen(impasto: Run, pictures: Path) -> None:
     told = json.loads(ran.out)
     assert {(r["style"], r["seen"]) for r in told["rows"]} == {(HELD_OUT, False), (TRAINED, True)}
     assert (told["about"]["pairs"], told["about"]["seen_pairs"]) == (1, 1)
-    assert told["networks"]["magenta"]["seen"]["ssim"]["mean"] > 0
+    assert told["networks"]["impasto"]["seen"]["ssim"]["mean"] > 0
 
 
 def test_times(impasto: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "milliseconds", partial(timing.milliseconds, sides=(24, 48), runs=1))
     words = ["evaluate", "--content", "photo.jpg", "--style", "painting.png", "--times", *SMALL]
     told = json.loads(impasto(*words, "--json").out)["networks"]
-    assert set(told["magenta"]["milliseconds"]) == {"24", "48"}
-    assert min(told["magenta"]["milliseconds"].values()) > 0
+    assert set(told["impasto"]["milliseconds"]) == {"24", "48"}
+    assert min(told["impasto"]["milliseconds"].values()) > 0
     assert "48x48" in impasto(*words).out.decode()
 
 

@@ -71,13 +71,15 @@ def test_methods_as_json_tell_the_same(impasto: Run) -> None:
 def test_a_word_for_each_flag_arrives_in_the_settings(impasto: Run, networks: dict[str, Path], method: Any) -> None:
     """Every option set to something else than its default; the flags reach the options one to one."""
     quick = {"steps": 2, "size": 64, "scales": 1, "encoder": "efficientnet-lite0", "init": "noise", "device": "cpu"}
-    quick |= {"model": str(networks.get(method.name)), "pick": ("wave",)}
-    skip = {"pooling", "style_layers", "content_layers"}  # the quick encoder has no pooling; layers have a test below
+    quick |= {"model": str(networks.get(method.name)), "pick": ("wave",), "checkpoint": "run.checkpoint"}
+    quick |= {"mask": ("photo.jpg",), "style_mask": ("painting.png",)}
+    skip = {"pooling"}  # which the quick encoder has not
+    skip |= {"style_layers", "content_layers", "semantic", "mix_scales"}  # have tests below
     wanted = {}
     for spec in method.options_class.specs():
         if spec.name not in skip:
             wanted[spec.name] = quick[spec.name] if spec.name in quick else _other(spec)
-    words = [w for n, v in wanted.items() for w in (f"--{n.replace('_', '-')}", _word(v))]
+    words = [w for n, v in wanted.items() for w in (f"--{n.replace('_', '-')}", *([] if v is True else [_word(v)]))]
     pictures = ["photo.jpg", "painting.png"] if method.styles == "any" else ["photo.jpg"]
     ran = impasto("stylize", *pictures, "-o", "out.png", "-m", method.name, "--json", *words)
     assert ran.code == 0, ran.err
@@ -93,7 +95,22 @@ def test_layers_are_lists_with_commas(impasto: Run) -> None:
     assert (told["style_layers"], told["content_layers"]) == (["stem", "block2_2"], ["block3_2"])
 
 
+def test_semantic_maps_are_two_with_a_comma(impasto: Run) -> None:
+    words = ["--semantic", "photo.jpg,painting.png"]
+    ran = impasto("stylize", "photo.jpg", "painting.png", "-o", "out.png", "--json", *GATYS, *words)
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["settings"]["options"]["semantic"] == ["photo.jpg", "painting.png"]
+
+
+def test_mixing_scales_is_said_by_a_word_alone(impasto: Run) -> None:
+    ran = impasto("stylize", "photo.jpg", "painting.png", "photo.jpg", "-o", "o.png", "--json", *GATYS, "--mix-scales")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["settings"]["options"]["mix_scales"] is True
+
+
 def _other(spec: Spec) -> Any:
+    if spec.kind is bool:
+        return not spec.default
     if spec.choices:
         return next(c for c in spec.choices if c != spec.default and c != "bf16")
     if spec.many:

@@ -103,7 +103,7 @@ def test_memory_that_runs_out_after_all_is_one_line(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(session, "_session", lambda *_: Full())
     with pytest.raises(LimitError, match="painting 19x18; mend"):
-        engine.paint(noise(8, 9, 3), CODE)
+        engine.paint(noise(18, 19, 3), CODE)
 
 
 def test_no_torch_is_imported() -> None:

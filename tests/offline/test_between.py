@@ -23,7 +23,7 @@ def network(seed: int, far: int = 0) -> GhiasiNetwork:
 @torch.no_grad()
 def painted(of: GhiasiNetwork) -> torch.Tensor:
     generator = torch.Generator().manual_seed(3)
-    result: torch.Tensor = of(torch.rand(1, 3, 32, 40, generator=generator), torch.rand(1, 5, generator=generator))
+    result: torch.Tensor = of(torch.rand(1, 3, 32, 48, generator=generator), torch.rand(1, 5, generator=generator))
     return result
 
 

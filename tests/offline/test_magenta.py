@@ -43,7 +43,9 @@ def test_code_agrees_with_the_int8_file(golden: dict[str, Array]) -> None:
 
 
 def test_picture_agrees_with_the_int8_file(golden: dict[str, Array]) -> None:
-    picture = seen(engine.paint(magenta.square("astronaut.jpg", 384), golden["code"], device="cpu"))
+    picture = seen(
+        engine.paint(magenta.square("astronaut.jpg", 384), golden["code"], pair=engine.MAGENTA, device="cpu")
+    )
     theirs = golden["picture"].astype(np.float32) / 255
     assert np.abs(picture - theirs).mean() < MEAN
     assert decibel(picture, theirs) > DECIBEL
@@ -53,7 +55,7 @@ def test_without_activation_quantisers_they_agree_to_the_last_digits(golden: dic
     """A wrong pad, epsilon, order of gamma and beta, or a missing ReLU is a hundred times larger than this."""
     code = engine.encode(magenta.waves(256), device="cpu")
     np.testing.assert_allclose(code, golden["float_code"], atol=1e-4)
-    picture = seen(engine.paint(magenta.waves(384), golden["code"], device="cpu"))
+    picture = seen(engine.paint(magenta.waves(384), golden["code"], pair=engine.MAGENTA, device="cpu"))
     np.testing.assert_allclose(picture, golden["float_picture"] / 65535, atol=2e-4)
 
 

@@ -18,7 +18,8 @@ class EvaluateOptions(Options):
     """
 
     model: tuple[str, ...] = option(
-        (), "networks to compare: .onnx files, or the name of a bundled one, such as magenta; the default one if none"
+        (),
+        "networks to compare: .onnx files, or the name of a bundled one, such as magenta-mobile; the default one if none",
     )
     network: tuple[Path, ...] = option((), "networks as training left them: run folders, .safetensors; exported first")
     content: tuple[Path, ...] = option((), "photos: images, folders, .tar shards")

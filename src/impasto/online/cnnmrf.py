@@ -29,6 +29,7 @@ STYLE_LAYERS = ("relu3_1", "relu4_1")
 ANGLES = (-7.5, 0.0, 7.5)  # degrees
 ZOOMS = (0.95, 1.0, 1.05)
 EVERY = 10
+SIDE = 3  # of a patch, in positions
 MOST = 6000
 """Patches of the paintings a layer: about as many as a picture of 512x384 has itself."""
 
@@ -78,12 +79,13 @@ def _banks(look: Look, region: Region, options: CnnmrfOptions) -> dict[str, Patc
 
     zooms = ZOOMS if options.preset == "paper" else (1.0,)
     seen = [(s, look.style(turned)) for s in region.samples for turned in _turned(s, zooms)]
-    found = {}
-    for tap in look.sight.style:
+    found, width, height = {}, *look.size
+    for tap, here in look.sight.map_sizes(height, width, look.sight.style).items():
         maps = [maps[tap] for _, maps in seen]
+        side = min(SIDE, *here, *(n for m in maps for n in m.shape[2:]))  # of a small picture's deep layers
         guides = [look.sight.guides(sample.mask, (tap,))[tap] for sample, _ in seen]
         shares = [sample.share for sample, _ in seen]
-        found[tap] = PatchBank(maps, shares=shares, guides=guides, most=MOST)
+        found[tap] = PatchBank(maps, size=side, shares=shares, guides=guides, most=MOST)
     return found
 
 

@@ -12,7 +12,6 @@ from impasto.losses import IMAGE, Loss, Sum
 from impasto.online.sight import Sight, Sums
 from impasto.picture import Pixels
 
-
 T = TypeVar("T")
 
 

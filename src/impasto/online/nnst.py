@@ -4,7 +4,9 @@ Every feature of the photo, all layers at once, is replaced by the painting's mo
 that has these. At the result's own size that is the beginning; then each layer finds neighbours of its own.
 
 Departures: the pixels are what is optimised, by L-BFGS, where the paper has a Laplacian pyramid and Adam; neighbours
-are searched on the features' principal components; and the photo's features have a small voice of their own.
+are searched on the features' principal components; the photo's features have a small voice of their own; and colours
+are held to the painting's mean and covariance all along, since cosines say nothing of them: the paper corrects them in
+the end.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ EVERY = 40
 PHOTO = 0.75
 """How much of what is replaced is the photo, at a strength of 0.5; the rest is the picture so far."""
 
+PALETTE = 2.0  # weight of colours against neighbours
 STYLE = 4.0
 SMOOTH = 0.1
 
@@ -68,8 +71,25 @@ def objective(look: Look, options: NnstOptions) -> Loss:
 
 
 def texture(look: Look, region: Region, options: NnstOptions) -> Loss:
-    """All layers together; at the result's size, after a turn, each by itself."""
-    return split(look, region, options) if look.last and look.turn else joined(look, region, options)
+    """All layers together; at the result's size, after a turn, each by itself; and the colours."""
+    from impasto.losses import Sum
+
+    neighbours = split if look.last and look.turn else joined
+    return Sum([neighbours(look, region, options), *(PALETTE * loss for loss in palette(look, region))])
+
+
+def palette(look: Look, region: Region) -> list[Loss]:
+    """How far colours are from each painting's, as Gaussians."""
+    from impasto.losses import IMAGE, WassersteinLoss
+    from impasto.losses.parametric.wasserstein import gaussian_of_sums, gaussian_sums
+
+    guide = look.guides(region, (IMAGE,))[IMAGE]
+    found = []
+    for sample in region.samples:
+        inside = look.sight.guides(sample.mask, (IMAGE,))[IMAGE]
+        target = gaussian_of_sums(*gaussian_sums(look.sight.tensor(sample.pixels), inside))
+        found.append(sample.share * WassersteinLoss(IMAGE, target, guide=guide, relative=True))
+    return found
 
 
 def joined(look: Look, region: Region, options: NnstOptions) -> Loss:
@@ -106,7 +126,7 @@ def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, Tensor]:
     import torch
 
     from impasto.losses import hypercolumns
-    from impasto.losses.nonparametric.matching import rows_of
+    from impasto.losses.nonparametric.matching import principal, rows_of
 
     rows = []
     for sample in region.samples:
@@ -117,7 +137,7 @@ def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, Tensor]:
             rows.append(found[_drawn(look, turned, size, max(1, round(BANK * sample.share / len(ANGLES))))])
     bank = torch.cat(rows)
     centred = bank - bank.mean(0)
-    basis = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, -MATCHED:]
+    basis = principal(centred, MATCHED)
     return bank, basis, centred @ basis
 
 

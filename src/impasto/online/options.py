@@ -34,9 +34,7 @@ class OnlineOptions(StylizeOptions):
     scales: int | None = option(None, "coarse-to-fine stages; as many as the size asks for", low=1, high=12)
     optimizer: Optimizer = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory")
     init: str | None = option(
-        None,
-        "where to begin: content, noise, fast (the fast method's result), or an image file; "
-        "a draft begins with fast, others with content if not given",
+        None, "where to begin: content, noise, fast, or an image file; fast for drafts, else content if not given"
     )
     style_layers: tuple[str, ...] = option((), "layers that make the style; the method's usual ones if not given")
     content_layers: tuple[str, ...] = option((), "layers that make the content; the method's usual ones if not given")
@@ -47,6 +45,5 @@ class OnlineOptions(StylizeOptions):
     seed: int = option(0, "of the noise; the same seed gives the same picture", low=0, high=2**32 - 1)
     preview_every: int = option(0, "steps between previews, 0 for none", low=0, high=100_000)
     checkpoint: Path | None = option(
-        None,
-        "a file that keeps the state of the run, from which the same command goes on exactly after an interruption",
+        None, "file that keeps the state of the run; after an interruption the same command goes on from it"
     )

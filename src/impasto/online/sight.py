@@ -59,7 +59,7 @@ class Sight:
         if len(seen) == 1:
             found: dict[str, Tensor] = self.encoder(self.tensor(pixels), taps)
             return found
-        sizes = self._map_sizes(pixels.shape[0], pixels.shape[1], taps)
+        sizes = self.map_sizes(pixels.shape[0], pixels.shape[1], taps)
         whole: dict[str, Tensor] = {}
         for window in seen:
             maps, places = window.inside(self.encoder, self.encoder(self._cut(pixels, window), taps))
@@ -104,12 +104,12 @@ class Sight:
         if mask is None:
             return dict.fromkeys(taps)
         whole = torch.from_numpy(mask)[None, None].to(self.device).clamp_min(LEAST_GUIDE)
-        sizes = self._map_sizes(mask.shape[0], mask.shape[1], [tap for tap in taps if tap != IMAGE])
+        sizes = self.map_sizes(mask.shape[0], mask.shape[1], [tap for tap in taps if tap != IMAGE])
         return {tap: functional.adaptive_avg_pool2d(whole, sizes[tap]) if tap != IMAGE else whole for tap in taps}
 
     @torch.no_grad()
-    def _map_sizes(self, height: int, width: int, taps: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """(height, width) of each layer's map: looked up on two thin strips, since every network rounds its own way."""
+    def map_sizes(self, height: int, width: int, taps: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """(height, width) of each layer's map of a picture: looked up on two thin strips, since every network rounds its own way."""
         thin = max((self.encoder.layer(tap).least for tap in taps), default=1)
         tall, long = (
             self.encoder(torch.zeros(1, 3, h, w, device=self.device), taps) for h, w in ((height, thin), (thin, width))

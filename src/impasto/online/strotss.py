@@ -37,6 +37,7 @@ COARSE_SIDE = 64
 """The photo's weight against the style's is 16 at 64 pixels and half of it at each doubling (the paper's section 3)."""
 
 SMOOTH = 0.0
+ROUNDING = 0.05  # of self-similarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ def objective(look: Look, options: StrotssOptions) -> Loss:
     taps = (IMAGE, *look.sight.style)
     photo, scales = look.once("photo", lambda: _photo(look))
     positions = draw_positions(POSITIONS, seed=options.seed + look.turn)
-    content = SelfSimilarityLoss(taps, photo, positions=positions, scales=scales)
+    content = SelfSimilarityLoss(taps, photo, positions=positions, scales=scales, rounding=ROUNDING)
     return balanced(look, texture, options, style=1 / _content_weight(look), smooth=SMOOTH, content=content)
 
 

@@ -18,6 +18,8 @@ from impasto.losses.loss import widen
 CHUNK_BYTES = 64 << 20
 """What the tiles of a search may take at once."""
 
+ROUNDS = 4  # of subspace iteration: a search needs most of what varies, not the last digits
+
 COUNTS = 1e-3
 """Positions whose guide is less than this have no say in what is sampled or matched: soft edges still do."""
 
@@ -40,6 +42,23 @@ def cosine_distance(x: Tensor, y: Tensor) -> Tensor:
 def cosines(x: Tensor, y: Tensor) -> Tensor:
     """The cosine of every x (N, D) with every y (M, D): (N, M)."""
     return unit(x) @ unit(y).T
+
+
+@torch.no_grad()
+def principal(rows: Tensor, kept: int) -> Tensor:
+    """The directions (C, kept) in which rows (P, C) vary most; all of them, as they are, when there are no more.
+
+    Found by subspace iteration (Halko, Martinsson and Tropp 2011, arXiv 0909.4061): a tenth of the time of all
+    eigenvectors where a few of thousands are wanted. Together they span the space; they are in no order.
+    """
+    channels = rows.shape[1]
+    if channels <= kept:
+        return torch.eye(channels, dtype=rows.dtype, device=rows.device)
+    covariance = rows.T @ rows
+    directions = torch.randn(channels, kept, generator=torch.Generator().manual_seed(0)).to(covariance)
+    for _ in range(ROUNDS):
+        directions = torch.linalg.qr(covariance @ directions).Q
+    return directions
 
 
 def tile_side(dimensions: int, chunk_bytes: int) -> int:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from impasto.errors import LimitError, OptionError
 from impasto.losses.loss import Features, Loss, widen
-from impasto.losses.nonparametric.matching import CHUNK_BYTES, COUNTS, alone, nearest, rows_of, some_of, unit
+from impasto.losses.nonparametric.matching import CHUNK_BYTES, COUNTS, alone, nearest, principal, rows_of, some_of, unit
 
 KEPT = 64
 """Channels on which patches are matched: the principal ones of the paintings. Differences are taken on all channels.
@@ -115,7 +115,7 @@ class PatchBank(nn.Module):
         held = torch.cat([p[c] + start for p, c, start in zip(places, chosen, starts, strict=False)])
         mean = whole.mean(0) * centred
         kept_buffers = {"rows": whole, "places": held.to(whole.device), "mean": mean}
-        for name, value in {**kept_buffers, "basis": _principal(whole - mean, kept)}.items():
+        for name, value in {**kept_buffers, "basis": principal(whole - mean, kept)}.items():
             self.register_buffer(name, value, persistent=False)
         marks = None if labels is None else torch.cat([rows_of(label.detach()) for label in labels])
         self.register_buffer("keys", self.vectors(whole, self.places, marks), persistent=False)
@@ -174,14 +174,6 @@ def _in_proportion(counts: Sequence[int], shares: Sequence[float] | None, most: 
     if most is not None:
         whole = min(whole, most / sum(s for _, s in voiced))
     return [some_of(c, max(1, round(s * whole)) if s > 0 else 0) for c, s in zip(counts, shares, strict=True)]
-
-
-def _principal(rows: Tensor, kept: int) -> Tensor:
-    """The directions (C, kept) in which rows (P, C) vary most; all of them, as they are, when there are no more."""
-    if rows.shape[1] <= kept:
-        return torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)
-    directions: Tensor = torch.linalg.eigh(rows.T @ rows).eigenvectors
-    return directions[:, -kept:].contiguous()
 
 
 class PatchLoss(Loss):
