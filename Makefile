@@ -43,7 +43,7 @@ check: $(VENV)/.dev
 	$(BIN)/pytest -m "not slow" -n 2 $(QUICK)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/fast_vs_peer.py

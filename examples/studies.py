@@ -1,4 +1,4 @@
-"""Draws two sheets: textures from noise beside their exemplars, and what VGG-19's layers remember of a photo.
+"""Draws two sheets: textures from noise by every texture model, and what VGG-19's layers remember of a photo.
 
     python examples/studies.py textures -o docs/textures.jpg
     python examples/studies.py inversion -o docs/inversion.jpg
@@ -18,9 +18,11 @@ import numpy as np
 
 import impasto
 from impasto import GatysOptions, Picture
+from impasto.api import TEXTURE_METHOD
 from impasto.evaluation.sheet import make_sheet
 from impasto.events import Done, Event
 from impasto.image import resize
+from impasto.methods import METHODS
 
 HERE = Path(__file__).parent
 
@@ -29,9 +31,10 @@ MATERIALS = {
     "gravel": (HERE / "textures" / "gravel.jpg", (0, 0, 320)),
     "grass": (HERE / "textures" / "grass.jpg", (0, 0, 320)),
     "tesserae": (HERE / "styles" / "gold-mosaic.jpg", (352, 352, 320)),
-    "oil paint": (HERE / "styles" / "starry-hills.jpg", (128, 640, 384)),
 }
 """Name -> file, and the square of it that is shown: left, top, side."""
+
+TILES = "tiled 2x2"
 
 PHOTO = HERE / "photos" / "astronaut.jpg"
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -44,12 +47,11 @@ def exemplar(name: str, size: int) -> Picture:
     return Picture(resize(pixels, (size, size)))
 
 
-def make_texture(name: str, tileable: bool, *, size: int, steps: int | None) -> Picture:
-    """A new picture of a material; one that tiles is shown two by two, at half the scale."""
-    made = impasto.texture(
-        exemplar(name, size), options=GatysOptions(steps=steps), size=(size, size), tileable=tileable
-    )
-    return Picture(np.tile(made.pixels, (2, 2, 1))) if tileable else made
+def make_texture(name: str, method: str, *, size: int, steps: int | None) -> Picture:
+    """A new picture of a material by one method's texture model; `TILES` is shown two by two, at half the scale."""
+    options = METHODS[TEXTURE_METHOD if method == TILES else method].options_class.from_dict({"steps": steps})
+    made = impasto.texture(exemplar(name, size), options=options, size=(size, size), tileable=method == TILES)
+    return Picture(np.tile(made.pixels, (2, 2, 1))) if method == TILES else made
 
 
 def remember(layer: str, style: bool, *, size: int, steps: int | None) -> tuple[Picture, float]:
@@ -74,13 +76,14 @@ def photo(size: int) -> Picture:
 
 
 def draw_textures(size: int, steps: int | None, jobs: int) -> Picture:
-    """A column a material: exemplar, texture, and the tile."""
-    names = list(MATERIALS)
+    """A row a material: exemplar, what each texture model makes of noise, and the tile."""
+    methods = [*(name for name, method in METHODS.items() if method.texture), TILES]
+    pairs = [(name, method) for name in MATERIALS for method in methods]
     with ProcessPoolExecutor(jobs) as pool:
         make = partial(make_texture, size=size, steps=steps)
-        made = list(pool.map(make, names * 2, [False] * len(names) + [True] * len(names)))
-    rows = [[exemplar(name, size) for name in names], made[: len(names)], made[len(names) :]]
-    return make_sheet([f"{name}: seen, made, tiled" for name in names], rows, cell=200)
+        made = dict(zip(pairs, pool.map(make, *zip(*pairs, strict=True)), strict=True))
+    rows = [[exemplar(name, size), *(made[name, method] for method in methods)] for name in MATERIALS]
+    return make_sheet(["exemplar", *methods], rows, cell=200)
 
 
 def draw_inversion(size: int, steps: int | None, jobs: int) -> Picture:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from impasto.errors import PictureError
-from impasto.image import fit, linear_to_srgb, luminance, resize, resize_picture, srgb_to_linear, unmatte
+from impasto.image import fit, linear_to_srgb, luminance, resize, resize_picture, srgb_to_linear, turn, unmatte
 from impasto.picture import Picture
 
 
@@ -160,3 +160,36 @@ def test_light_and_back(rng: np.random.Generator) -> None:
         luminance(np.eye(3, dtype=np.float32)[None]).round(4).tolist()
         == np.float32([[0.2126, 0.7152, 0.0722]]).tolist()
     )
+
+
+class TestTurn:
+    def test_no_turn_is_the_same_picture(self, rng: np.random.Generator) -> None:
+        pixels = rng.random((9, 12, 3), np.float32)
+        assert turn(pixels, 0) is pixels
+
+    def test_a_whole_turn_is_none(self, rng: np.random.Generator) -> None:
+        pixels = rng.random((9, 12, 3), np.float32)
+        assert np.allclose(turn(pixels, 360), pixels, atol=1e-4)
+
+    @pytest.mark.parametrize(("degrees", "quarters"), [(90, 1), (180, 2), (-90, 3)])
+    def test_it_goes_counter_clockwise(self, rng: np.random.Generator, degrees: float, quarters: int) -> None:
+        pixels = rng.random((11, 11, 3), np.float32)
+        assert np.allclose(turn(pixels, degrees), np.rot90(pixels, quarters), atol=1e-4)
+
+    def test_zoom_shows_the_middle_larger(self) -> None:
+        pixels = np.zeros((41, 41, 3), np.float32)
+        pixels[15:26, 15:26] = 1
+        assert abs(float(turn(pixels, 0, 2).mean()) / float(pixels.mean()) - 4) < 0.3
+        small = turn(pixels, 0, 0.5)
+        assert small[20, 18:23].min() == 1
+        assert small[20, [16, 24]].max() == 0
+
+    def test_beyond_the_border_lies_the_mirror_image(self) -> None:
+        ramp = np.broadcast_to(np.linspace(0.2, 0.8, 30, dtype=np.float32)[:, None, None], (30, 20, 3)).copy()
+        turned = turn(ramp, 30, 0.8)
+        assert turned.shape == ramp.shape
+        assert turned.min() >= 0.2 - 1e-5
+        assert turned.max() <= 0.8 + 1e-5
+
+    def test_one_pixel(self) -> None:
+        assert turn(np.full((1, 1, 3), 0.3, np.float32), 45).tolist() == np.full((1, 1, 3), 0.3, np.float32).tolist()

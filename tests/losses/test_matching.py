@@ -13,6 +13,7 @@ from impasto.losses.nonparametric.matching import (
     cosine_distance,
     cosines,
     nearest,
+    principal,
     rows_of,
     some_of,
     tile_side,
@@ -156,3 +157,15 @@ def test_a_guide_says_what_is_drawn_and_how_likely() -> None:
     assert 0.6 < (across < 20).float().mean() < 0.9
     assert len(some_of(1000, 999, guide=guide)) == 800
     assert len(some_of(9, 4, guide=torch.zeros(1, 1, 3, 3))) == 4
+
+
+def test_principal_directions_hold_as_much_as_the_best() -> None:
+    rows = random(300, 60) * torch.arange(1, 61) ** -0.7 @ torch.linalg.qr(random(60, 60, seed=1)).Q
+    found = principal(rows, 12)
+    torch.testing.assert_close(found.T @ found, torch.eye(12), atol=1e-5, rtol=0)
+    best = torch.linalg.eigh(rows.T @ rows).eigenvectors[:, -12:]
+    assert (rows @ found).square().sum() > 0.98 * (rows @ best).square().sum()
+
+
+def test_all_directions_are_as_they_are() -> None:
+    assert torch.equal(principal(random(9, 5), 5), torch.eye(5))

@@ -107,3 +107,17 @@ class TestSelfSimilarityLoss(SingleTests):
     def test_a_thousand_positions_if_nothing_else_is_said(self) -> None:
         loss = SelfSimilarityLoss([self.tap], {self.tap: self.target()})
         assert loss.target.shape == (1024, 1024)
+
+    def test_rounded_it_is_smooth_where_the_picture_is_the_photo(self) -> None:
+        features, nearly = self.random(2), self.random(2) + 1e-3 * self.random(3)
+        where = draw_positions(10)
+        sharp, soft = (
+            SelfSimilarityLoss([self.tap], {self.tap: features}, positions=where, rounding=r) for r in (0.0, 0.05)
+        )
+        slopes = []
+        for loss in (sharp, soft):
+            x = nearly.clone().requires_grad_()
+            slopes.append(torch.autograd.grad(loss({self.tap: x}), x)[0].abs().mean())
+        assert slopes[1] < 0.2 * slopes[0]
+        far = self.random(4)
+        assert self.value(soft, far).item() == pytest.approx(self.value(sharp, far).item(), abs=0.025)

@@ -116,7 +116,8 @@ def _palette(pixels: Pixels) -> Pixels:
     """The map's colours, the most frequent first, (N, 3)."""
     zoom = min(1.0, _SKETCH / max(pixels.shape[:2]))
     step = max(1, round(1 / zoom))
-    left = pixels[::step, ::step].reshape(-1, 3)
+    inside = _inside(pixels)[::step, ::step]
+    left = pixels[::step, ::step][inside if inside.any() else ...].reshape(-1, 3)
     whole = len(left)
     found: list[Pixels] = []
     while len(left) > _RARE * whole and len(found) < LABELS:
@@ -128,8 +129,15 @@ def _palette(pixels: Pixels) -> Pixels:
     return np.stack(found)
 
 
+def _inside(pixels: Pixels) -> npt.NDArray[np.bool_]:
+    """Where all four neighbours have a pixel's own colour, (H, W): on no soft edge."""
+    steps = [pixels - np.roll(pixels, step, axis) for axis in (0, 1) for step in (1, -1)]
+    alike: npt.NDArray[np.bool_] = np.max([np.abs(step).max(2) for step in steps], 0) <= _ALIKE
+    return alike
+
+
 def _shares(pixels: Pixels, colours: Pixels) -> list[Pixels]:
     """How much of each pixel is of each colour: its own wholly, between two of them a part of either."""
-    near = 1 / (np.linalg.norm(pixels[:, :, None] - colours, axis=3) + 1e-3) ** 4
+    near = 1 / (np.linalg.norm(pixels[:, :, None] - colours, axis=3) + 1e-3) ** 8
     near /= near.sum(2, keepdims=True)
     return [np.ascontiguousarray(near[..., n], np.float32) for n in range(len(colours))]
