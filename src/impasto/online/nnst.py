@@ -43,7 +43,7 @@ PHOTO = 0.75
 """How much of what is replaced is the photo, at a strength of 0.5; the rest is the picture so far."""
 
 PALETTE = 2.0  # weight of colours against neighbours
-STYLE = 4.0
+STYLE = 10.0
 SMOOTH = 0.1
 
 

@@ -45,7 +45,7 @@ ENOUGH = 5.2e9
 SHARE = 0.75
 """Part of the free memory that a run takes where tiles can do with less: there is other work on the machine."""
 
-STEPS: dict[Quality, int] = {"draft": 26, "good": 120, "best": 300}
+STEPS: dict[Quality, int] = {"draft": 21, "good": 104, "best": 300}
 
 FINAL_SHARE: dict[Quality, float] = {"draft": 0.25, "good": 0.4, "best": 0.6}
 """Part of the steps that are made at the result's size, where each of them costs most."""
