@@ -30,7 +30,6 @@ MATERIALS = {
     "brick": (HERE / "textures" / "brick.jpg", (0, 0, 384)),
     "gravel": (HERE / "textures" / "gravel.jpg", (0, 0, 320)),
     "grass": (HERE / "textures" / "grass.jpg", (0, 0, 320)),
-    "tesserae": (HERE / "styles" / "gold-mosaic.jpg", (352, 352, 320)),
 }
 """Name -> file, and the square of it that is shown: left, top, side."""
 

@@ -111,7 +111,8 @@ def texture(
         raise OptionError("give at least one picture of a material")
     name = method_of(chosen).name
     events = synthesise(
-        [read(style) for style in many], chosen, model=model, layers=_layers_of(home), every=_every_of(home),
+        [read(style) for style in many], chosen, model=model, layers=_layers_of(home, chosen),
+        every=_every_of(home, chosen),
         name=name, size=size, tileable=tileable, stop=stop or StopSignal(),
     )  # fmt: skip
     picture = _last(events, on_event)
@@ -163,7 +164,7 @@ def reconstruct(
     taps = [layers] if isinstance(layers, str) else list(layers)
     method = method_of(chosen).name
     events = invert(
-        read(image), taps, chosen, model=model if style else None, every=_every_of(home) if style else None,
+        read(image), taps, chosen, model=model if style else None, every=_every_of(home, chosen) if style else None,
         name=method if style else "reconstruct", stop=stop or StopSignal(),
     )  # fmt: skip
     picture = _last(events, on_event)
@@ -184,18 +185,15 @@ def _texture_model(options: StylizeOptions | None) -> tuple[Any, Any, Any]:
     return chosen, getattr(home, method.texture), home
 
 
-def _layers_of(home: Any) -> tuple[str, ...]:
+def _layers_of(home: Any, options: Any) -> tuple[str, ...]:
     """The layers that a method's texture model reads where they are not the encoder's usual ones."""
-    for name in ("BEST_LAYERS", "STYLE_LAYERS", "LAYERS"):
-        found = getattr(home, name, ())
-        if found and all(isinstance(layer, str) for layer in found):  # some modules have weights under such a name
-            return tuple(found)
-    return ()
+    found: tuple[str, ...] = home.layers(options) if hasattr(home, "layers") else ()
+    return found
 
 
-def _every_of(home: Any) -> int | None:
+def _every_of(home: Any, options: Any) -> int | None:
     """The steps after which a method makes its loss anew, None for once a scale."""
-    every: int | None = getattr(home, "EVERY", None)
+    every: int | None = home.every(options) if hasattr(home, "every") else getattr(home, "EVERY", None)
     return every
 
 

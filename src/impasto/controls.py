@@ -10,6 +10,8 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from impasto.errors import OptionError
 from impasto.events import Done, Event, Notice, Preview, Started
 from impasto.image import composite, partition, photorealistic, read_mask, resize
@@ -25,7 +27,8 @@ def check_masks(options: StylizeOptions, styles: int) -> None:
     """Raises an OptionError when there is neither one mask for all paintings nor one for each, or a blend besides."""
     masks = len(options.mask)
     if masks > 1 and masks != styles:
-        raise OptionError(f"--mask has {masks} masks for {styles} paintings; give one, or one for each painting")
+        each = ", or one for each painting" if styles else ""
+        raise OptionError(f"--mask has {masks} masks for {styles} paintings; give one{each}")
     if masks > 1 and options.blend:
         raise OptionError("--blend mixes paintings, --mask keeps them apart; leave one of them out")
 
@@ -57,34 +60,32 @@ def controlled(
         content, styles, options, stop=stop
     )  # fmt: skip
     for event in events:
-        yield _finished(event, content, options, masks, whole=not apart)
+        yield event if apart else _finished(event, content, options, masks)
         if isinstance(event, Started):
-            yield from (Notice(text) for text in masks.remarks(event.size))
+            yield from (Notice(text) for text in masks.remarks)
 
 
 class _Masks:
     """The masks of a run at whatever size a picture has."""
 
     def __init__(self, options: StylizeOptions, content: Picture) -> None:
-        self._paths = options.mask
-        self.at(content.size)  # what cannot be read is said before the work
+        found = [read_mask(path, content.size) for path in options.mask]
+        self._shares = partition([mask for mask, _ in found])[0] if found else []
+        self.remarks = [text for _, remarks in found for text in remarks]
 
     def at(self, size: tuple[int, int]) -> list[Pixels]:
         """Shares of the paintings at (width, height), (H, W) each."""
-        return partition([read_mask(path, size)[0] for path in self._paths])[0] if self._paths else []
-
-    def remarks(self, size: tuple[int, int]) -> list[str]:
-        return [text for path in self._paths for text in read_mask(path, size)[1]]
+        return [resize(share, size).clip(0, 1) for share in self._shares]
 
 
-def _finished(event: Event, content: Picture, options: StylizeOptions, masks: _Masks, *, whole: bool) -> Event:
+def _finished(event: Event, content: Picture, options: StylizeOptions, masks: _Masks) -> Event:
     if not isinstance(event, Done | Preview):
         return event
     picture = event.picture
     photo = resize(content.pixels, picture.size)
     pixels = photorealistic(picture.pixels, photo) if options.photorealistic else picture.pixels
-    if whole and options.mask:
-        pixels = composite(pixels, photo, sum(masks.at(picture.size)[1:], masks.at(picture.size)[0]))
+    if options.mask:
+        pixels = composite(pixels, photo, np.sum(masks.at(picture.size), 0))
     return dataclasses.replace(event, picture=picture.with_pixels(pixels))
 
 
@@ -100,9 +101,10 @@ def _one_by_one(
                 done.append(event)
             elif number == 0 or not isinstance(event, Started):
                 yield event
-    pixels = resize(content.pixels, done[0].picture.size)
-    photo, shares = pixels, masks.at(done[0].picture.size)
-    pixels = photo + sum(share[..., None] * (d.picture.pixels - photo) for share, d in zip(shares, done, strict=True))
+    photo, shares = resize(content.pixels, done[0].picture.size), masks.at(done[0].picture.size)
+    painted = [photorealistic(d.picture.pixels, photo) if options.photorealistic else d.picture.pixels for d in done]
+    changes = [share[..., None] * (pixels - photo) for share, pixels in zip(shares, painted, strict=True)]
+    pixels = (photo + np.sum(changes, 0)).clip(0, 1)
     yield dataclasses.replace(
-        done[-1], picture=done[0].picture.with_pixels(pixels.clip(0, 1)), seconds=sum(d.seconds for d in done)
+        done[-1], picture=done[0].picture.with_pixels(pixels), seconds=sum(d.seconds for d in done)
     )

@@ -112,7 +112,7 @@ def _other(spec: Spec) -> Any:
     if spec.kind is bool:
         return not spec.default
     if spec.choices:
-        return next(c for c in spec.choices if c != spec.default and c != "bf16")
+        return next((c for c in spec.choices if c != spec.default and c != "bf16"), spec.default)
     if spec.many:
         return (1.0,)
     low, high = spec.low or 0, spec.high or 10

@@ -65,6 +65,12 @@ def seam(pixels: Pixels) -> float:
     return float(max(across / inside for inside, across in steps))
 
 
+def steepest(pixels: Pixels) -> float:
+    """The largest mean step from one row or column to the next, around the border too, in units of the median one."""
+    steps = [np.abs(pixels - np.roll(pixels, 1, axis)).mean((1 - axis, 2)) for axis in (0, 1)]
+    return float(max(s.max() / np.median(s) for s in steps))
+
+
 class TestTexture:
     def test_its_statistics_are_the_exemplars(self) -> None:
         exemplar = painting(side=48)
@@ -173,12 +179,13 @@ class TestScale:
 
 
 class TestTileable:
-    @pytest.mark.parametrize("exemplar", [photo(side=96), painting(side=64)], ids=["photo", "painting"])
+    @pytest.mark.parametrize("exemplar", [painting(side=64, period=24), painting(side=64)], ids=["broad", "fine"])
     def test_the_seam_is_no_steeper_than_the_inside(self, exemplar: Picture) -> None:
         made = run(exemplar, size=(64, 48), tileable=True, steps=30).picture.pixels
         assert made.shape == (48, 64, 3)
         assert seam(made) <= 1.001
-        assert seam(exemplar.pixels) > 1.5
+        bordered = run(exemplar, size=(64, 48), steps=30).picture.pixels
+        assert steepest(made) < steepest(bordered)  # nowhere, since the border may have been pushed inside
 
     def test_sizes_that_pooling_would_cut_are_kept(self) -> None:
         made = run(painting(side=48), size=(50, 41), tileable=True, steps=12, scales=1).picture

@@ -32,8 +32,9 @@ from impasto.picture import Picture
 
 Values = Mapping[str, Mapping[str, float]]
 
-NOT_SHARED = ("size", "preview_every")
-"""Options that are no flags of this command: the one has its own default here, of the other nothing would be seen."""
+NOT_SHARED = ("size", "preview_every", "checkpoint")
+"""Options that are no flags of this command: the first has its own default here, of the second nothing would be seen,
+and one checkpoint cannot serve several methods."""
 
 MEANING = {
     "seconds": "seconds: from the call to the picture, loading of the networks included",

@@ -102,6 +102,10 @@ def _stylize(fixed: dict[str, Any], given: dict[str, Any]) -> None:
         raise typer.Exit(130)
 
 
+NAMES_FILES = frozenset({"model", "mask", "style_mask", "semantic", "init"})
+"""Options that may name files, which settings give as they were typed."""
+
+
 def _order(fixed: dict[str, Any], given: dict[str, Any]) -> Order:
     earlier = _earlier(fixed["settings"]) if fixed["settings"] else {}
     method = get_method(str(fixed["method"] or earlier.get("method") or DEFAULT_METHOD))
@@ -121,16 +125,25 @@ def _order(fixed: dict[str, Any], given: dict[str, Any]) -> Order:
 def _earlier(path: Path) -> dict[str, Any]:
     """The settings in a file that Impasto painted; they come from outside, so that each is looked at."""
     told = dict(read(path).settings)
+    if told.get("job"):
+        raise PictureError(f"{path} was made by impasto {told['job']}; give a file that impasto stylize painted")
     if not {"method", "content", "styles", "options"} <= told.keys():
         raise PictureError(f"{path} holds no settings of Impasto; give a file that Impasto painted")
     styles = told["styles"]
     words = [told["method"], told["content"], *(styles if isinstance(styles, list) else [None])]
     if not all(isinstance(word, str) for word in words) or not isinstance(told["options"], dict):
         raise PictureError(f"the settings in {path} are damaged; give another file")
-    options = {k: _found(v, path) if k == "model" and isinstance(v, str) else v for k, v in told["options"].items()}
+    options = {k: _files_found(v, path) if k in NAMES_FILES else v for k, v in told["options"].items()}
     options.pop("checkpoint", None)  # where a run kept its state is no property of the picture
     styles = [_found(style, path) for style in styles]
     return {**told, "content": _found(told["content"], path), "styles": styles, "options": options}
+
+
+def _files_found(value: Any, settings: Path) -> Any:
+    """An option that names a file or several, with each looked for as `_found` does; others as they are."""
+    if isinstance(value, list):
+        return [_files_found(one, settings) for one in value]
+    return _found(value, settings) if isinstance(value, str) else value
 
 
 def _found(word: str, settings: Path) -> str:

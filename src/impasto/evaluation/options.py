@@ -19,7 +19,7 @@ class EvaluateOptions(Options):
 
     model: tuple[str, ...] = option(
         (),
-        "networks to compare: .onnx files, or the name of a bundled one, such as magenta-mobile; the default one if none",
+        "networks to compare: .onnx files, or bundled ones by name, such as magenta-mobile; the default if none",
     )
     network: tuple[Path, ...] = option((), "networks as training left them: run folders, .safetensors; exported first")
     content: tuple[Path, ...] = option((), "photos: images, folders, .tar shards")

@@ -290,7 +290,7 @@ class _Damaged:
 
         if isinstance(error, SafetensorError | KeyError | TypeError | ValueError | AttributeError | OSError):
             why = cause(error) if isinstance(error, OSError | ValueError) else "it cannot be read"
-            mend = "delete it, or name another file with --checkpoint"
+            mend = "name another file with --checkpoint"
             raise OptionError(one_line(f"{self._path} is damaged or no checkpoint ({why}); mend: {mend}")) from None
 
 

@@ -44,16 +44,27 @@ class CnnmrfOptions(OnlineOptions):
 
 def paint(content: Picture, styles: Sequence[Picture], options: CnnmrfOptions, *, stop: StopSignal) -> Iterator[Event]:
     """Paints `content` after `styles`; see `easel.paint`."""
-    from impasto.encoders import get_spec
     from impasto.online import easel
-    from impasto.online.sight import open_eyes, those_of
+    from impasto.online.sight import open_eyes
 
-    layers = those_of(options.encoder, STYLE_LAYERS) or get_spec(options.encoder).style[-3:-1]
-    sight = open_eyes(options, options.style_layers or layers, options.content_layers)
-    every = 1 if options.preset == "paper" else EVERY
+    sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
-        "cnnmrf", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=every
-    )
+        "cnnmrf", content, styles, options, sight, lambda look: objective(look, options), stop=stop,
+        every=every(options),
+    )  # fmt: skip
+
+
+def layers(options: CnnmrfOptions) -> tuple[str, ...]:
+    """Those that the texture model reads."""
+    from impasto.encoders import get_spec
+    from impasto.online.sight import those_of
+
+    return options.style_layers or those_of(options.encoder, STYLE_LAYERS) or get_spec(options.encoder).style[-3:-1]
+
+
+def every(options: CnnmrfOptions) -> int:
+    """Steps with the same matches."""
+    return 1 if options.preset == "paper" else EVERY
 
 
 def objective(look: Look, options: CnnmrfOptions) -> Loss:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from threading import Event as StopSignal
 
+from impasto.errors import OptionError
 from impasto.events import Event, Notice, Progress, Started
 from impasto.losses import Loss
 from impasto.online.checkpoint import Checkpoint, run_of
@@ -63,6 +64,8 @@ def paint(
     yield Started(name, scene.content.size, stages.steps)
     yield from (Notice(text) for text in scene.notices)
     if options.mix_scales:
+        if options.blend:
+            raise OptionError("--mix-scales takes shapes of one painting and texture of the other; leave out --blend")
         scene = mix_scales(scene, sight, stop=stop)
 
     first: Look | None = None
@@ -77,7 +80,7 @@ def paint(
     for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop, checkpoint=checkpoint):
         yield scene.finish(event)
         if isinstance(event, Progress) and event.step == FIRST_STEPS < event.steps:
-            yield from _estimate(event)
+            yield from _estimate(event, best=options.quality == "best")
 
 
 def _checkpoint(
@@ -89,9 +92,10 @@ def _checkpoint(
     return Checkpoint(options.checkpoint, run_of(name, content, styles, options, sight.encoder.name))
 
 
-def _estimate(event: Progress) -> Iterator[Notice]:
+def _estimate(event: Progress, *, best: bool) -> Iterator[Notice]:
     """What a user should know before he waits: the first steps, at the smallest size, tell how long it will take."""
     seconds = event.seconds + event.seconds_left
     if seconds > SHORT:
         told = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
-        yield Notice(f"{event.steps} steps, about {told} on this machine; --quality draft or good is sooner there")
+        sooner = "; --quality draft or good is sooner there" if best else ""
+        yield Notice(f"{event.steps} steps, about {told} on this machine{sooner}")

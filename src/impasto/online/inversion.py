@@ -84,7 +84,8 @@ def invert(
         nonlocal first
         if first is None or first.size != scale.size:
             seen = resize(pixels, scale.size)
-            first = Look(sight, seen, (Region((Sample(seen),)),), painted, last=scale.size == canvas.size)
+            photo = seen if model is None else painted  # statistics are all there is to go by
+            first = Look(sight, photo, (Region((Sample(seen),)),), painted, last=scale.size == canvas.size)
         if model is None:
             return _memory(sight, first.photo, options)
         look = dataclasses.replace(first, painted=painted, turn=scale.turn)

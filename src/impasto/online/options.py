@@ -12,6 +12,9 @@ Precision = Literal["auto", "fp32", "bf16"]
 Optimizer = Literal["lbfgs", "adam"]
 Pooling = Literal["max", "average"]
 Preset = Literal["best", "paper"]
+OnePreset = Literal["best"]
+"""Of methods whose paper's own settings are not here."""
+
 Quality = Literal["draft", "good", "best"]
 
 

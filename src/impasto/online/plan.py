@@ -239,7 +239,7 @@ def ladder(
     natural = 1 + max(0, math.floor(math.log(max(size) / SMALLEST, FACTOR) + 1e-6)) if max(size) > SMALLEST else 1
     deepest = 1 + max(0, math.floor(math.log(max(min(size) / least, 1), FACTOR) + 1e-6))
     count = min(count or natural, deepest, steps)
-    each = max(1, round(steps * (1 - final) / (count - 1))) if count > 1 else 0
+    each = min(max(1, round(steps * (1 - final) / (count - 1))), (steps - 1) // (count - 1)) if count > 1 else 0
     sides = [max(size) / FACTOR**i for i in range(count - 1, 0, -1)]
     return (*(Scale(_shrunk(size, side), each) for side in sides), Scale(size, steps - each * (count - 1)))
 

@@ -12,7 +12,8 @@ from threading import Event as StopSignal
 from typing import TYPE_CHECKING
 
 from impasto.events import Event
-from impasto.online.options import OnlineOptions
+from impasto.online.options import OnePreset, OnlineOptions
+from impasto.options import option
 
 if TYPE_CHECKING:
     from impasto.losses import Loss
@@ -30,6 +31,8 @@ SMOOTH = 0.2
 @dataclass(frozen=True, kw_only=True)
 class RisserOptions(OnlineOptions):
     """What `risser` understands: what every online method does."""
+
+    preset: OnePreset = option("best", "our settings for the best picture; the paper's are not here")
 
 
 def paint(content: Picture, styles: Sequence[Picture], options: RisserOptions, *, stop: StopSignal) -> Iterator[Event]:

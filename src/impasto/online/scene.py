@@ -11,7 +11,7 @@ from threading import Event as StopSignal
 
 import numpy as np
 
-from impasto.controls import check_masks
+from impasto.controls import check_masks, controlled
 from impasto.errors import OptionError
 from impasto.events import Done, Event, Preview
 from impasto.image import (
@@ -219,16 +219,25 @@ def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: O
         noise = np.random.default_rng(options.seed).normal(0.5, 0.15, pixels.shape)
         start = np.clip(noise, 0, 1).astype(np.float32)
     elif init == "fast":
-        from impasto.fast.ghiasi import FastOptions, paint
-
-        quick = FastOptions(blend=options.blend, style_scale=options.style_scale)
-        *_, done = paint(photo, styles, quick, stop=StopSignal())
-        start = done.picture.pixels if isinstance(done, Done) else pixels
+        start = _fast(photo, styles, options)
     elif not init.strip():
         raise OptionError("--init is empty; give content, noise, fast, or an image file")
     else:
         start = resize(read(Path(init)).pixels, photo.size)
     return _grey(start) if options.keep_color == "luminance" else start
+
+
+def _fast(photo: Picture, styles: Sequence[Picture], options: OnlineOptions) -> Pixels:
+    """What the fast method makes of it, each painting in its own mask; the photo at a strength of 0."""
+    from impasto.fast.ghiasi import FastOptions, paint
+
+    apart = options.mask if len(options.mask) > 1 else ()
+    quick = FastOptions(
+        strength=min(1.0, 2 * options.strength), blend=options.blend, style_scale=options.style_scale,
+        keep_color=options.keep_color, mask=apart,
+    )  # fmt: skip
+    *_, done = controlled(paint, photo, styles, quick, regions=False, stop=StopSignal())
+    return done.picture.pixels if isinstance(done, Done) else photo.pixels
 
 
 def _grey(pixels: Pixels) -> Pixels:

@@ -109,7 +109,7 @@ class Sight:
 
     @torch.no_grad()
     def map_sizes(self, height: int, width: int, taps: Sequence[str]) -> dict[str, tuple[int, int]]:
-        """(height, width) of each layer's map of a picture: looked up on two thin strips, since every network rounds its own way."""
+        """(height, width) of each layer's map, looked up on two thin strips: each network rounds its own way."""
         thin = max((self.encoder.layer(tap).least for tap in taps), default=1)
         tall, long = (
             self.encoder(torch.zeros(1, 3, h, w, device=self.device), taps) for h, w in ((height, thin), (thin, width))

@@ -15,7 +15,8 @@ from threading import Event as StopSignal
 from typing import TYPE_CHECKING
 
 from impasto.events import Event
-from impasto.online.options import OnlineOptions
+from impasto.online.options import OnePreset, OnlineOptions
+from impasto.options import option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,16 +45,25 @@ ROUNDING = 0.05  # of self-similarity
 class StrotssOptions(OnlineOptions):
     """What `strotss` understands: what every online method does."""
 
+    preset: OnePreset = option("best", "our settings for the best picture; the paper's are not here")
+
 
 def paint(content: Picture, styles: Sequence[Picture], options: StrotssOptions, *, stop: StopSignal) -> Iterator[Event]:
     """Paints `content` after `styles`; see `easel.paint`."""
     from impasto.online import easel
-    from impasto.online.sight import open_eyes, those_of
+    from impasto.online.sight import open_eyes
 
-    sight = open_eyes(options, options.style_layers or those_of(options.encoder, LAYERS), options.content_layers)
+    sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
         "strotss", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY
     )
+
+
+def layers(options: StrotssOptions) -> tuple[str, ...]:
+    """Those that the texture model reads."""
+    from impasto.online.sight import those_of
+
+    return options.style_layers or those_of(options.encoder, LAYERS)
 
 
 def objective(look: Look, options: StrotssOptions) -> Loss:

@@ -52,13 +52,20 @@ class SwdOptions(OnlineOptions):
 def paint(content: Picture, styles: Sequence[Picture], options: SwdOptions, *, stop: StopSignal) -> Iterator[Event]:
     """Paints `content` after `styles`; see `easel.paint`."""
     from impasto.online import easel
-    from impasto.online.sight import open_eyes, those_of
+    from impasto.online.sight import open_eyes
 
-    wanted = LAYERS if options.preset == "paper" else BEST_LAYERS
-    sight = open_eyes(options, options.style_layers or those_of(options.encoder, wanted), options.content_layers)
+    sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
         "swd", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY
     )
+
+
+def layers(options: SwdOptions) -> tuple[str, ...]:
+    """Those that the texture model reads."""
+    from impasto.online.sight import those_of
+
+    wanted = LAYERS if options.preset == "paper" else BEST_LAYERS
+    return options.style_layers or those_of(options.encoder, wanted)
 
 
 def objective(look: Look, options: SwdOptions) -> Loss:

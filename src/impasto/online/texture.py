@@ -32,7 +32,7 @@ from impasto.online.look import Look, Region, Sample
 from impasto.online.options import OnlineOptions, Quality
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Plan, Scale, Size, plan
-from impasto.online.sight import Sight, open_eyes, those_of
+from impasto.online.sight import Sight, open_eyes
 from impasto.online.solo import TEXTURE, check_understood
 from impasto.options import check_blend
 from impasto.picture import Picture, Pixels
@@ -198,7 +198,7 @@ def synthesise(
 
 
 def _asked(size: Size | int | None, exemplar: Size) -> Size:
-    asked = size if isinstance(size, tuple) else fit(exemplar, size or min(LARGEST, max(exemplar)))
+    asked = size if isinstance(size, tuple) else fit(exemplar, min(LARGEST, max(exemplar)) if size is None else size)
     if len(asked) != 2 or min(asked) < SIDES[0] or max(asked) > SIDES[1]:
         told = "x".join(str(side) for side in asked)
         raise OptionError(f"--size {told} is out of range; give WIDTHxHEIGHT from {SIDES[0]} to {SIDES[1]} each")
@@ -245,9 +245,7 @@ def _eyes(
     options: OnlineOptions, palette: Palette, layers: Sequence[str] = (), *, tileable: bool
 ) -> tuple[Sight, Sight]:
     """What looks at the exemplars, and what looks at the canvas."""
-    sight = dataclasses.replace(
-        open_eyes(options, options.style_layers or those_of(options.encoder, layers)), content=()
-    )
+    sight = dataclasses.replace(open_eyes(options, options.style_layers or layers), content=())
     canvas = sight
     if tileable:
         # Zeros beyond an exemplar's border would be statistics that no canvas without a border can have, and its other

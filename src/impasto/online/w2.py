@@ -4,8 +4,7 @@ What K. Crowson's style-transfer-pytorch made known. Unlike a Gram matrix it can
 spread, which in Gram pictures shows as grey haze and as contrast that nobody painted. The distance between Gaussians:
 Dowson and Landau 1982, The Frechet distance between multivariate normal distributions.
 
-The preset "paper" has the layer weights, the pooling and the optimiser of that project; "best" has L-BFGS, and layers
-that are all measured by their own size.
+The preset "paper" has the layer weights of that project; "best" has layers of about equal voice.
 """
 
 from __future__ import annotations
@@ -55,11 +54,12 @@ def texture(look: Look, region: Region, options: W2Options) -> Loss:
     from impasto.losses import Sum, WassersteinLoss
     from impasto.losses.parametric.wasserstein import gaussian_of_sums, gaussian_sums
 
-    weights = PAPER_LAYERS if options.preset == "paper" else LAYERS
+    usual = PAPER_LAYERS if options.preset == "paper" else LAYERS
+    weights = {tap: usual[min(i, len(usual) - 1)] for i, tap in enumerate(look.sight.style)}
     guides = look.guides(region)
     return Sum([
-        sample.share * weight / sum(weights)
+        sample.share * weights[layer] / sum(weights.values())
         * WassersteinLoss(layer, gaussian_of_sums(*sums), guide=guides[layer], relative=True)
         for sample in region.samples
-        for (layer, sums), weight in zip(look.gather(sample, gaussian_sums).items(), weights, strict=False)
+        for layer, sums in look.gather(sample, gaussian_sums).items()
     ])  # fmt: skip
