@@ -4,7 +4,8 @@ Every patch of the picture's features is like some patch of the painting's. What
 together: an eye becomes an eye, where a Gram matrix would scatter its strokes.
 
 The preset "paper" matches at every step, on a painting at three angles and three scales; "best" at three angles, and
-every few steps: matches hardly change in between, and cost as much as the encoder.
+every few steps: matches hardly change in between, and cost as much as the encoder. And it holds the colours to the
+painting's mean and covariance, without which few patches make pale pictures.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ SIDE = 3  # of a patch, in positions
 MOST = 6000
 """Patches of the paintings a layer: about as many as a picture of 512x384 has itself."""
 
+PALETTE = 2.0  # weight of colours against patches, which are matched where colours are hardly seen
 STYLE = 4.0
 SMOOTH = 0.2
 
@@ -77,12 +79,16 @@ def objective(look: Look, options: CnnmrfOptions) -> Loss:
 def texture(look: Look, region: Region, options: CnnmrfOptions) -> Loss:
     """The paper's equation 2: how far every patch is from the one most like it, a layer's mean each."""
     from impasto.losses import PatchLoss, Sum
+    from impasto.online.nnst import palette
 
     guides = look.guides(region)
     banks = look.once(("cnnmrf", id(region)), lambda: _banks(look, region, options))
-    return Sum([
+    terms: list[Loss] = [
         1 / len(banks) * PatchLoss(tap, bank, guide=guides[tap], every=2 * EVERY) for tap, bank in banks.items()
-    ])  # fmt: skip
+    ]
+    if options.preset == "best":
+        terms += [PALETTE * loss for loss in palette(look, region)]
+    return Sum(terms)
 
 
 def _banks(look: Look, region: Region, options: CnnmrfOptions) -> dict[str, PatchBank]:

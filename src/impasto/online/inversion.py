@@ -25,6 +25,7 @@ from impasto.online.painter import paint_pixels
 from impasto.online.plan import Scale, plan
 from impasto.online.sight import Sight, open_eyes
 from impasto.online.solo import FEATURES, STATISTICS, check_understood
+from impasto.online.texture import Palette
 from impasto.picture import Picture, Pixels
 
 SMOOTH, GROWTH = 3e-3, 1.5
@@ -76,7 +77,7 @@ def invert(
     sight = _eyes(layers, options, statistics=model is not None)
     _check_size(canvas, sight)
     stages = plan(canvas.size, dataclasses.replace(options, scales=options.scales or 1), sight, every=every)
-    start = np.random.default_rng(options.seed).normal(*NOISE, pixels.shape).clip(0, 1).astype(np.float32)
+    start = _noise(pixels, options.seed, statistics=model is not None)
 
     first: Look | None = None
 
@@ -96,6 +97,14 @@ def invert(
     for event in paint_pixels(canvas, start, stages, sight, loss_at, stop=stop):
         told = isinstance(event, Done) and model is None
         yield _with_errors(event, canvas, sight) if told else event
+
+
+def _noise(pixels: Pixels, seed: int, *, statistics: bool) -> Pixels:
+    """Where to begin: nearly grey, or, for statistics, which have no slope there, as strong as the picture's colours."""
+    if statistics:
+        return Palette.of([pixels], [1.0]).noise((pixels.shape[1], pixels.shape[0]), seed)
+    noise: Pixels = np.random.default_rng(seed).normal(*NOISE, pixels.shape).clip(0, 1).astype(np.float32)
+    return noise
 
 
 def feature_errors(sight: Sight, found: Pixels, target: Pixels) -> dict[str, float]:

@@ -112,11 +112,7 @@ def moment_matching(x: Tensor, y: Tensor, *, relative: bool = False) -> Tensor:
         y: (M, D).
         relative: divide each by the mean absolute value of y's, so that the size of features does not matter.
     """
-    total = x.new_zeros((), dtype=widen(x).dtype)
-    for found, target in zip(_moments(x), _moments(y), strict=True):
-        size = target.abs().mean().clamp_min(1e-20) if relative else 1.0
-        total = total + (found - target).abs().mean() / size
-    return total
+    return _apart(_moments(x), _moments(y), relative=relative)
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,6 +120,12 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     mean = widen(x).mean(0)
     centred = widen(x) - mean
     return mean, centred.T @ centred / len(x)
+
+
+def _apart(found: tuple[Tensor, Tensor], wanted: tuple[Tensor, Tensor], *, relative: bool) -> Tensor:
+    sizes = [target.abs().mean().clamp_min(1e-20) if relative else 1.0 for target in wanted]
+    terms = [(a - b).abs().mean() / size for a, b, size in zip(found, wanted, sizes, strict=True)]
+    return torch.stack(terms).sum()
 
 
 def palette_distance(x: Tensor, y: Tensor) -> Tensor:
@@ -152,6 +154,8 @@ class StrotssStyleLoss(Loss):
 
     label = "earth mover"
     bank: Tensor
+    mean: Tensor
+    covariance: Tensor
     colours: Tensor | None
     positions: Tensor
 
@@ -169,6 +173,7 @@ class StrotssStyleLoss(Loss):
         self.layers, self.scales, self.palette = tuple(taps), scales, palette
         self.taps = tuple(dict.fromkeys([*taps, IMAGE])) if colours is not None else self.layers
         kept = {"bank": bank.detach(), "colours": None if colours is None else colours.detach()}
+        kept |= dict(zip(("mean", "covariance"), _moments(bank.detach()), strict=True))  # once, not at every step
         for name, value in {**kept, "positions": positions}.items():
             self.register_buffer(name, value, persistent=False)
 
@@ -179,7 +184,8 @@ class StrotssStyleLoss(Loss):
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 where the picture's samples are the bank."""
         found = sample({tap: features[tap] for tap in self.layers}, self.positions, scales=self.scales)
-        total = relaxed_earth_movers(found, self.bank) + moment_matching(found, self.bank, relative=True)
+        total = relaxed_earth_movers(found, self.bank)
+        total = total + _apart(_moments(found), (self.mean, self.covariance), relative=True)
         if self.colours is not None:
             colours = sample({IMAGE: features[IMAGE]}, self.positions)
             total = total + self.palette * palette_distance(colours, self.colours)
