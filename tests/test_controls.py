@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from impasto.controls import check_masks
 from impasto.errors import OptionError, PictureError
+from impasto.events import Done
+from impasto.fast.ghiasi import FastOptions
 from impasto.image import write
-from impasto.methods import METHODS
+from impasto.methods import METHODS, run
 from impasto.picture import Picture, Pixels
-from methods_base import BLUE, apart, encoders_once, events, paint, painting, photo
+from methods_base import BLUE, apart, encoders_once, events, paint, painting, photo, quick
 
 __all__ = ["encoders_once"]
 
@@ -92,3 +95,33 @@ def test_photorealism_gives_edges_back(name: str) -> None:
     edges = [np.diff(p, axis=1) for p in (content.pixels, plain, real)]
     assert apart(edges[2], edges[0]) < 0.7 * apart(edges[1], edges[0])
     assert apart(real, content.pixels) > 0.01
+
+
+@BOTH
+def test_photorealism_stays_inside_the_masks(name: str, tmp_path: Path) -> None:
+    content = photo()
+    top = np.zeros(content.pixels.shape[:2], np.float32)
+    top[:9] = 1
+    other = np.roll(top, 9, 0)
+    masks = saved(tmp_path / "top.png", top), saved(tmp_path / "below.png", other)
+    result = paint(METHODS[name], content, painting(), painting(BLUE), mask=masks, photorealistic=True).picture.pixels
+    np.testing.assert_allclose(result[20:], content.pixels[20:], atol=2e-6)
+    assert apart(result[:17], content.pixels[:17]) > 0.01
+
+
+@BOTH
+def test_a_mask_may_be_gone_after_it_was_read(name: str, tmp_path: Path) -> None:
+    """And a faint one may be all black at a coarse scale."""
+    faint = np.zeros((30, 40), np.float32)
+    faint[5, 5] = 0.06
+    path = saved(tmp_path / "mask.png", faint)
+    told = []
+    for event in run(photo(), [painting()], quick(METHODS[name], mask=(path,), scales=2, preview_every=1)):
+        told.append(event)
+        path.unlink(missing_ok=True)
+    assert isinstance(told[-1], Done)
+
+
+def test_masks_for_a_network_with_its_own_styles_are_one() -> None:
+    with pytest.raises(OptionError, match=r"2 masks for 0 paintings; give one$"):
+        check_masks(FastOptions(mask=(Path("a.png"), Path("b.png"))), 0)

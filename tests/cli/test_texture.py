@@ -122,6 +122,12 @@ class TestReconstruct:
         assert 0 < told["losses"]["error stem"] < 2
         assert told["settings"]["layers"] == ["stem"]
 
+    def test_its_settings_are_not_a_paintings(self, impasto: Run) -> None:
+        assert impasto("reconstruct", "photo.jpg", "--layer", "stem", "-o", "seen.png", *LITE).code == 0
+        ran = impasto("stylize", "--settings", "seen.png", "-o", "again.png")
+        assert ran.code != 0
+        assert "was made by impasto reconstruct; give a file that impasto stylize painted" in ran.err
+
     def test_statistics(self, impasto: Run) -> None:
         words = ["--style", "-m", "gatys", "-o", "s.png", "--json"]
         told = json.loads(impasto("reconstruct", "photo.jpg", "--layer", "block1_1", *words, *LITE).out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from pathlib import Path
 from threading import Event as StopSignal
 from typing import Any
 
@@ -16,10 +17,12 @@ from impasto.encoders import load_encoder
 from impasto.encoders.adaptor import ModuleEncoder
 from impasto.errors import OptionError
 from impasto.events import Done, Notice, Progress
+from impasto.image import resize_picture
 from impasto.losses import GramLoss
 from impasto.methods import METHODS, run
 from impasto.online.gatys import GatysOptions
 from impasto.online.gatys import paint as gatys_paint
+from impasto.online.scene import prepare
 from impasto.picture import Picture, Pixels
 from methods_base import BLUE, apart, events, noise, paint, painting, photo
 
@@ -253,3 +256,37 @@ def test_paints_with_a_network_of_the_callers_own() -> None:
     assert isinstance(net[2], torch.nn.Conv2d)
     with pytest.raises(OptionError, match="style_layers"):
         list(gatys_paint(photo(), [painting()], GatysOptions(size=48), stop=StopSignal(), encoder=encoder))
+
+
+class TestDraft:
+    """Drafts begin with the fast result: as strong, and in the colours, as is asked."""
+
+    def test_strength_0_is_the_photo(self) -> None:
+        done = paint(METHODS["gatys"], photo(), painting(), quality="draft", strength=0)
+        assert apart(done.picture.pixels, photo().pixels) < 0.01
+
+    @pytest.mark.parametrize("steps", [1, 2, 3, 4])
+    def test_few_steps_reach_the_result(self, steps: int) -> None:
+        done = paint(METHODS["gatys"], photo(side=96), painting(), size=96, quality="draft", steps=steps, scales=3)
+        assert done.picture.size == photo(side=96).size
+
+    def test_each_painting_in_its_own_mask(self, tmp_path: Path) -> None:
+        from PIL import Image
+
+        masks = []
+        for number, half in enumerate((slice(0, 20), slice(20, 40))):
+            mask = np.zeros((30, 40), np.uint8)
+            mask[:, half] = 255
+            masks.append(tmp_path / f"{number}.png")
+            Image.fromarray(mask).save(masks[-1])
+        content = resize_picture(photo(), (40, 30))
+        styles = painting(), painting(BLUE)
+        begun = prepare(content, styles, GatysOptions(size=40, init="fast", mask=tuple(masks))).start
+        alone = [prepare(content, [style], GatysOptions(size=40, init="fast")).start for style in styles]
+        assert apart(begun[:, :18], alone[0][:, :18]) < 1e-4
+        assert apart(begun[:, 22:], alone[1][:, 22:]) < 1e-4
+
+
+def test_mixing_scales_has_no_shares() -> None:
+    with pytest.raises(OptionError, match="leave out --blend"):
+        paint(METHODS["gatys"], photo(), painting(), painting(BLUE), mix_scales=True, blend=(1, 2))

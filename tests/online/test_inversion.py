@@ -188,3 +188,11 @@ def test_the_front_door() -> None:
     )  # fmt: skip
     assert styled.settings["method"] == "gatys"
     assert apart(made.pixels, styled.pixels) > 0.01
+
+
+def test_statistics_forget_where_things_are() -> None:
+    """Also those of nnst, which looks for neighbours of the photo's features when there is a photo."""
+    content = photo(side=48)
+    options = METHODS["nnst"].options_class.from_dict({"steps": 20, "size": 48})
+    made = impasto.reconstruct(content.pixels, "relu3_1", style=True, options=options).pixels
+    assert abs(float(np.corrcoef(made.ravel(), content.pixels.ravel())[0, 1])) < 0.5

@@ -20,6 +20,7 @@ from impasto.online.options import OnlineOptions
 from impasto.online.plan import (
     ENOUGH,
     FACTOR,
+    FINAL_SHARE,
     SHARE,
     SMALLEST,
     TILES,
@@ -50,11 +51,14 @@ def free(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 class TestLadder:
-    @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 2000), st.none() | st.integers(1, 12))
+    @given(
+        st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 2000) | st.integers(1, 9),
+        st.none() | st.integers(1, 12), st.sampled_from(sorted(FINAL_SHARE.values())),
+    )  # fmt: skip
     @settings(deadline=None, derandomize=True, max_examples=300)
-    def test_promises(self, width: int, height: int, steps: int, count: int | None) -> None:
+    def test_promises(self, width: int, height: int, steps: int, count: int | None, final: float) -> None:
         least = 16
-        scales = ladder((width, height), steps, count, least=least)
+        scales = ladder((width, height), steps, count, least=least, final=final)
         assert sum(s.steps for s in scales) == steps
         assert all(s.steps >= 1 for s in scales)
         assert scales[-1].size == (width, height)

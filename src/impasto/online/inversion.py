@@ -100,7 +100,7 @@ def invert(
 
 
 def _noise(pixels: Pixels, seed: int, *, statistics: bool) -> Pixels:
-    """Where to begin: nearly grey, or, for statistics, which have no slope there, as strong as the picture's colours."""
+    """Where to begin: nearly grey, or, for statistics, which have no slope there, in the picture's colours."""
     if statistics:
         return Palette.of([pixels], [1.0]).noise((pixels.shape[1], pixels.shape[0]), seed)
     noise: Pixels = np.random.default_rng(seed).normal(*NOISE, pixels.shape).clip(0, 1).astype(np.float32)
