@@ -30,13 +30,14 @@ LAYERS = (
 )  # fmt: skip
 """The paper's, besides the colours; of encoders that have none of these, their usual ones."""
 
-POSITIONS = 1024  # of the picture, redrawn at each turn
-BANK = 3000  # hypercolumns of the paintings
+POSITIONS = 512  # of the picture, redrawn at each turn; the paper has 1,024, at twice the time
+BANK = 2048  # hypercolumns of the paintings
 EVERY = 10
 COARSE_CONTENT = 16.0
 COARSE_SIDE = 64
 """The photo's weight against the style's is 16 at 64 pixels and half of it at each doubling (the paper's section 3)."""
 
+STYLE = 0.25  # the paper's 1 leaves few photos to be known again, rounded as they are here
 SMOOTH = 0.0
 ROUNDING = 0.05  # of self-similarity
 
@@ -76,7 +77,8 @@ def objective(look: Look, options: StrotssOptions) -> Loss:
     photo, scales = look.once("photo", lambda: _photo(look))
     positions = draw_positions(POSITIONS, seed=options.seed + look.turn)
     content = SelfSimilarityLoss(taps, photo, positions=positions, scales=scales, rounding=ROUNDING)
-    return balanced(look, texture, options, style=1 / _content_weight(look), smooth=SMOOTH, content=content)
+    style = STYLE / _content_weight(look)
+    return balanced(look, texture, options, style=style, smooth=SMOOTH, content=content)
 
 
 def texture(look: Look, region: Region, options: StrotssOptions) -> Loss:
