@@ -37,7 +37,7 @@ COARSE_CONTENT = 16.0
 COARSE_SIDE = 64
 """The photo's weight against the style's is 16 at 64 pixels and half of it at each doubling (the paper's section 3)."""
 
-STYLE = 0.25  # the paper's 1 leaves few photos to be known again, rounded as they are here
+STYLE = 0.5  # the paper's 1 leaves few photos to be known again, rounded as they are here
 SMOOTH = 0.0
 ROUNDING = 0.05  # of self-similarity
 
