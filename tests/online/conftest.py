@@ -15,9 +15,11 @@ def _shared(encoders_once: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fewer_positions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures here have a tenth of the pixels of the smallest that anybody paints: strotss may look at a tenth."""
+def _small_strotss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures here have a tenth of the pixels of the smallest that anybody paints: strotss may look at a tenth, and
+    its photo, which weighs more the smaller the picture is, weighs what it does at 256 pixels."""
     from impasto.online import strotss
 
     monkeypatch.setattr(strotss, "POSITIONS", 128)
     monkeypatch.setattr(strotss, "BANK", 300)
+    monkeypatch.setattr(strotss, "COARSE_SIDE", 10)
