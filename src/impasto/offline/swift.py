@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from impasto.errors import OptionError
+from impasto.errors import ModelError, OptionError
 from impasto.offline.ghiasi import as_read
 from impasto.offline.recipe import Batch, Reading, Recipe, TrainOptions
 from impasto.options import option
@@ -36,6 +36,7 @@ class SwiftTrainOptions(TrainOptions):
     rate: float = option(3e-3, "largest step size of Adam", low=1e-8, high=1)
     width: float = option(0.25, "multiple of 64 and 128 channels", low=0.03, high=8)
     teacher: Path | None = option(None, "the finished ghiasi network to learn from")
+    start: Path | None = option(None, "begin with this network of swift, of the same width")
     edge_weight: float = option(2.0, "weight of differences between neighbouring pixels", low=0, high=1e6)
     broad_weight: float = option(1.0, "weight of the picture at an eighth of its size", low=0, high=1e6)
     texture_weight: float = option(1.0, "weight of the Gram matrices of random filters", low=0, high=1e6)
@@ -51,7 +52,7 @@ class SwiftRecipe(Recipe):
 
     Raises:
         OptionError: when no teacher is named.
-        ModelError: when the teacher cannot be read or is no such network.
+        ModelError: when the teacher or the beginner cannot be read, or is no such network.
     """
 
     name: ClassVar[str] = "swift"
@@ -68,6 +69,8 @@ class SwiftRecipe(Recipe):
         teacher = cast("GhiasiNetwork", load_network(options.teacher, expected="ghiasi").network)
         told = {name: teacher.arguments[name] for name in ("trunk", "code")}
         self.network = GhiasiNetwork(**told, width=options.width, painter="swift")  # type: ignore[arg-type]
+        if options.start:
+            self._begin(options.start)
         self.network.prediction.load_state_dict(teacher.prediction.state_dict())
         self.network.learn_on()
         self.network.to(device)
@@ -98,12 +101,13 @@ class SwiftRecipe(Recipe):
         return Reading(terms, {"squared": apart.detach().square().mean()})
 
     def files(self) -> dict[str, Path]:
-        """The teacher."""
-        return {"teacher": self.options.teacher} if self.options.teacher else {}
+        """The teacher, and the network that it began with."""
+        named = {"teacher": self.options.teacher, "start": self.options.start}
+        return {name: path for name, path in named.items() if path}
 
     def about(self) -> dict[str, object]:
-        """Whom it learnt from."""
-        return {"teacher": self.options.teacher.name} if self.options.teacher else {}
+        """Whom it learnt from, and what it began with."""
+        return {name: path.name for name, path in self.files().items()}
 
     def paint(self, network: nn.Module, photo: Tensor, painting: Tensor) -> Tensor:
         """The photo in the painting's style."""
@@ -112,6 +116,15 @@ class SwiftRecipe(Recipe):
         with half(self.device, self.dtype):
             painted: Tensor = network(photo, self.teacher.encode(as_read(painting)))
         return painted.float()
+
+    def _begin(self, start: Path) -> None:
+        """Gives the painter what it learnt before, maybe from another teacher."""
+        from impasto.offline.weights import load_network
+
+        earlier = load_network(start, expected="ghiasi").network
+        if earlier.arguments != self.network.arguments:
+            raise ModelError(f"{start} is a network of another shape; mend: --width, or another --start")
+        self.network.load_state_dict(earlier.state_dict())
 
     def _texture(self, painted: Tensor, taught: Tensor) -> Tensor:
         """How much the textures differ, wherever their strokes lie: on each halving, of the detail that it loses.

@@ -86,3 +86,16 @@ def test_wrong_teachers(tmp_path: Path) -> None:
     save_network(JohnsonNetwork(width=0.1), tmp_path / "j.safetensors")
     with pytest.raises(ModelError, match="holds a network of 'johnson', not of 'ghiasi'"):
         swift(tmp_path, teacher=tmp_path / "j.safetensors")
+
+
+def test_learns_on_from_what_it_learnt_of_another_teacher(tmp_path: Path) -> None:
+    first = swift(tmp_path)
+    for parameter in first.network.transfer.parameters():
+        parameter.data += 0.01
+    save_network(first.network, tmp_path / "start.safetensors")
+    second = swift(tmp_path, start=tmp_path / "start.safetensors")
+    for one, other in zip(first.network.parameters(), second.network.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert second.about() == {"teacher": "teacher.safetensors", "start": "start.safetensors"}
+    with pytest.raises(ModelError, match="another shape; mend: --width"):
+        swift(tmp_path, start=tmp_path / "start.safetensors", width=0.2)
