@@ -22,7 +22,7 @@ from impasto.machine import kept_memory
 from impasto.online import gatys, w2
 from impasto.online.evaluation import Evaluation, TiledEvaluation
 from impasto.online.look import Look, Region, Sample
-from impasto.online.plan import memory
+from impasto.online.memory import Memory
 from impasto.online.scene import beside
 from impasto.online.sight import Sight, open_eyes
 from impasto.picture import Pixels
@@ -61,7 +61,7 @@ def measure(method: str, side: int, tile: int | None, steps: int) -> None:
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     size = photo.shape[1], photo.shape[0]
-    told = memory(size, sight, "lbfgs", tile) / 1e9
+    told = Memory(sight, "lbfgs").of(size, tile) / 1e9
     how = "at once" if tile is None else f"tiles of {tile}"
     print(
         f"{method} {size[0]}x{size[1]}, {how}: {peak / 1e9:.2f} GB at most, {min(seconds):.1f} s an evaluation; "

@@ -4,7 +4,7 @@
     python examples/studies.py inversion -o docs/inversion.jpg
 
 The second is laid out like figure 1 of Gatys, Ecker and Bethge 2015 (arXiv 1508.06576). Pictures are painted side by
-side, one process each; with OMP_NUM_THREADS=1 they do not get into each other's way.
+side, `--jobs` at a time, which share the processor.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from impasto.api import TEXTURE_METHOD
 from impasto.evaluation.sheet import make_sheet
 from impasto.events import Done, Event
 from impasto.image import resize
+from impasto.machine import physical_cores
 from impasto.methods import METHODS
 
 HERE = Path(__file__).parent
@@ -50,6 +51,7 @@ def make_texture(name: str, method: str, *, size: int, steps: int | None) -> Pic
     """A new picture of a material by one method's texture model; `TILES` is shown two by two, at half the scale."""
     options = METHODS[TEXTURE_METHOD if method == TILES else method].options_class.from_dict({"steps": steps})
     made = impasto.texture(exemplar(name, size), options=options, size=(size, size), tileable=method == TILES)
+    print(name, method, flush=True)
     return Picture(np.tile(made.pixels, (2, 2, 1))) if method == TILES else made
 
 
@@ -63,6 +65,7 @@ def remember(layer: str, style: bool, *, size: int, steps: int | None) -> tuple[
 
     options = GatysOptions(steps=steps)
     made = impasto.reconstruct(photo(size), layer, options=options, style=style, on_event=listen)
+    print(layer, "statistics" if style else f"{told[f'error {layer}']:.3%}", flush=True)
     return made, told.get(f"error {layer}", 0.0)
 
 
@@ -74,11 +77,22 @@ def photo(size: int) -> Picture:
     return Picture(resize(pixels[top : top + side, left : left + side], (size, size)))
 
 
+def side_by_side(jobs: int) -> ProcessPoolExecutor:
+    """Processes that each have their part of the processor's cores."""
+    return ProcessPoolExecutor(jobs, initializer=_take, initargs=(max(1, physical_cores() // jobs),))
+
+
+def _take(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
 def draw_textures(size: int, steps: int | None, jobs: int) -> Picture:
     """A row a material: exemplar, what each texture model makes of noise, and the tile."""
     methods = [*(name for name, method in METHODS.items() if method.texture), TILES]
     pairs = [(name, method) for name in MATERIALS for method in methods]
-    with ProcessPoolExecutor(jobs) as pool:
+    with side_by_side(jobs) as pool:
         make = partial(make_texture, size=size, steps=steps)
         made = dict(zip(pairs, pool.map(make, *zip(*pairs, strict=True)), strict=True))
     rows = [[exemplar(name, size), *(made[name, method] for method in methods)] for name in MATERIALS]
@@ -87,7 +101,7 @@ def draw_textures(size: int, steps: int | None, jobs: int) -> Picture:
 
 def draw_inversion(size: int, steps: int | None, jobs: int) -> Picture:
     """A column a layer: what its features remember, and what the statistics up to it do."""
-    with ProcessPoolExecutor(jobs) as pool:
+    with side_by_side(jobs) as pool:
         make = partial(remember, size=size, steps=steps)
         made = list(pool.map(make, LAYERS * 2, [False] * len(LAYERS) + [True] * len(LAYERS)))
     above, below = made[: len(LAYERS)], made[len(LAYERS) :]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from impasto.errors import OptionError, PictureError
-from impasto.image.masks import LABELS, composite, label_regions, partition, read_mask
+from impasto.image.masks import LABELS, composite, label_regions, partition, read_map, read_mask
 from impasto.picture import Pixels
 
 RED, BLUE, SAND, GREEN = (0.9, 0.1, 0.1), (0.1, 0.1, 0.9), (0.9, 0.8, 0.5), (0.1, 0.7, 0.2)
@@ -100,8 +100,9 @@ def test_composite_is_the_photo_outside_to_the_last_bit() -> None:
 
 class TestLabelRegions:
     def test_what_has_one_colour_belongs_together(self) -> None:
-        regions = label_regions(map_of(RED, RED, BLUE), map_of(BLUE, RED, size=(20, 10)))
+        regions, remarks = label_regions(map_of(RED, RED, BLUE), map_of(BLUE, RED, size=(20, 10)))
         assert len(regions) == 2
+        assert not remarks
         areas = {round(float(here.mean()), 2): round(float(there.mean()), 2) for here, there in regions}
         assert areas == {0.67: 0.5, 0.33: 0.5}
         for side in (0, 1):
@@ -109,12 +110,13 @@ class TestLabelRegions:
 
     def test_a_little_off_is_the_same_colour(self) -> None:
         slightly = tuple(np.asarray(RED) + 0.04)
-        assert len(label_regions(map_of(RED, BLUE), map_of(slightly, BLUE))) == 2  # type: ignore[arg-type]
+        assert len(label_regions(map_of(RED, BLUE), map_of(slightly, BLUE))[0]) == 2  # type: ignore[arg-type]
 
     def test_a_colour_that_the_other_has_not_goes_to_the_nearest_of_both(self) -> None:
         """Sand is nearer to red than to blue."""
-        regions = label_regions(map_of(RED, BLUE, SAND), map_of(RED, BLUE))
+        regions, remarks = label_regions(map_of(RED, BLUE, SAND), map_of(RED, BLUE))
         assert len(regions) == 2
+        assert remarks == ["colours of the photo's semantic map that the other has not: 1; they go to the nearest"]
         small, large = sorted(float(here.mean()) for here, _ in regions)
         assert small == pytest.approx(1 / 3, abs=0.03)
         assert large == pytest.approx(2 / 3, abs=0.03)
@@ -123,7 +125,7 @@ class TestLabelRegions:
         soft = map_of(RED, BLUE, size=(600, 300))
         soft[:, 300] = (np.asarray(RED) + np.asarray(BLUE)) / 2
         soft[5, 5] = GREEN
-        assert len(label_regions(soft, soft)) == 2
+        assert len(label_regions(soft, soft)[0]) == 2
 
     def test_no_colour_in_common_is_refused(self) -> None:
         with pytest.raises(OptionError, match="no colour in common"):
@@ -131,4 +133,16 @@ class TestLabelRegions:
 
     def test_a_photograph_as_a_map_has_a_bounded_number_of_labels(self) -> None:
         noisy = np.random.default_rng(0).random((50, 60, 3), np.float32)
-        assert 1 <= len(label_regions(noisy, noisy)) <= LABELS
+        regions, remarks = label_regions(noisy, noisy)
+        assert 1 <= len(regions) <= LABELS
+        assert remarks == [
+            f"the {whose}'s semantic map has more than 8 colours; the rest go to the nearest"
+            for whose in ("photo", "painting")
+        ]
+
+
+def test_a_map_of_another_shape_is_stretched_and_that_is_said() -> None:
+    found, remarks = read_map(map_of(RED, BLUE, size=(40, 10)), (20, 20))
+    assert found.shape == (20, 20, 3)
+    assert remarks == ["the map is 40x10; it was resized to 20x20"]
+    assert read_map(map_of(RED, BLUE, size=(40, 40)), (20, 20))[1] == []

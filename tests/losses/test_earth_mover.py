@@ -52,15 +52,6 @@ class TestStrotssStyleLoss(SingleTests):
         assert coloured.taps == (self.tap, IMAGE)
         torch.testing.assert_close(coloured(features) - plain(features), 0.5 * palette_distance(seen, colours))
 
-    def test_looks_elsewhere_only_when_told(self) -> None:
-        loss, features = self.make(self.target()), self.random(2)
-        assert isinstance(loss, StrotssStyleLoss)
-        first = self.value(loss, features)
-        assert self.value(loss, features) == first
-        loss.redraw(3)
-        assert loss.positions.shape == POSITIONS.shape
-        assert self.value(loss, features) != first
-
     def test_size_of_features_does_not_matter(self) -> None:
         here, there = self.random(2), self.random(3)
         torch.testing.assert_close(self.value(self.make(1e3 * here), 1e3 * there), self.value(self.make(here), there))

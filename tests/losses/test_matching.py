@@ -52,17 +52,6 @@ def test_length_does_not_matter() -> None:
     assert nearest(queries, gains * bank)[0].tolist() == nearest(3 * queries, bank)[0].tolist()
 
 
-@pytest.mark.parametrize("chunk_bytes", SMALL)
-def test_a_penalty_is_taken_off(chunk_bytes: int) -> None:
-    bank = torch.eye(3)
-    query = torch.tensor([[1.0, 0.9, 0.0]])
-    assert nearest(query, bank, chunk_bytes=chunk_bytes)[0].item() == 0
-    penalty = torch.tensor([0.5, 0.0, 0.0])
-    index, score = nearest(query, bank, chunk_bytes=chunk_bytes, penalty=penalty)
-    assert index.item() == 1
-    assert score.item() == pytest.approx(0.9 / 1.81**0.5)
-
-
 def test_zero_vectors_are_like_nothing() -> None:
     index, similarity = nearest(torch.zeros(2, 3), random(4, 3))
     assert index.tolist() == [0, 0]

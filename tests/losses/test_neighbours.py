@@ -1,4 +1,4 @@
-"""Hypercolumns, replacement, CosineLoss and NearestLoss."""
+"""Hypercolumnsment, CosineLoss and NearestLoss."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from impasto.losses import CosineLoss, Loss, NearestLoss, hypercolumns
 from impasto.losses.nonparametric.matching import rows_of
-from impasto.losses.nonparametric.neighbours import replace
 
 from .single import SingleTests
 
@@ -68,7 +67,7 @@ class TestNearestLoss(SingleTests):
         first = seen()
         assert len(first) == 3 * 5
         assert seen() == first
-        loss.redraw(4)
+        loss = NearestLoss(self.tap, rows_of(random(1, 4, 5, 5, seed=1)), side=5, seed=4)
         assert seen() != first
 
     def test_guide_leaves_positions_out(self) -> None:
@@ -93,19 +92,3 @@ def test_hypercolumns_are_layers_over_their_channels() -> None:
 def test_hypercolumns_are_float32_at_least() -> None:
     assert hypercolumns({"a": random(1, 2, 3, 3).bfloat16()}, (3, 3)).dtype == torch.float32
     assert hypercolumns({"a": random(1, 2, 3, 3).double()}, (3, 3)).dtype == torch.float64
-
-
-def test_replaced_by_what_is_nearest_about_the_mean() -> None:
-    query, bank = random(1, 4, 3, 5), 10 + 2 * random(30, 4, seed=1)
-    centred = rows_of(query) - rows_of(query).mean(0), bank - bank.mean(0)
-    alike = functional.cosine_similarity(centred[0][:, None], centred[1][None], dim=2).argmax(1)
-    found = replace(query, bank)
-    assert found.shape == query.shape
-    torch.testing.assert_close(rows_of(found), bank[alike])
-
-
-def test_a_painting_replaced_by_itself_stays() -> None:
-    painting = random(1, 4, 5, 5)
-    torch.testing.assert_close(replace(painting, rows_of(painting)), painting)
-    brighter = replace(painting + 7, rows_of(painting))
-    torch.testing.assert_close(brighter, painting)

@@ -103,14 +103,6 @@ class TestPatchLoss(SingleTests):
         self.value(loss, self.random(2))
         assert self.value(loss, random(1, 4, 9, 9)).isfinite()
 
-    def test_variety_uses_more_of_the_bank(self) -> None:
-        bank, features = PatchBank([random(1, 4, 20, 20, seed=1)]), random(1, 4, 20, 20) ** 2
-        vectors = bank.vectors(features[0].flatten(1).T, patch_places(20, 20, 3, 1))
-        used = [len(bank.match(vectors, variety=v).unique()) for v in (0.0, 0.5)]
-        assert used[1] > used[0]
-        loss = PatchLoss(self.tap, PatchBank([self.random(2)]), variety=0.5)
-        assert self.value(loss, self.random(2)).item() == 0
-
 
 def test_patches_are_those_of_unfold() -> None:
     features = random(1, 3, 7, 5)
@@ -130,28 +122,6 @@ def test_every_position_is_covered(stride: int) -> None:
 def test_patches_occur_once() -> None:
     places = patch_places(7, 9, 3, 2)
     assert len(places.unique(dim=0)) == len(places) == 3 * 4
-
-
-@pytest.mark.parametrize("label", [0.0, 1.0])
-def test_labels_decide_where_features_do_not(label: float) -> None:
-    """Two areas of one texture, and nothing in the picture like either: black is a label as good as white."""
-    painting, marks = random(1, 4, 8, 16), torch.full((1, 1, 8, 16), 1 - label)
-    painting[..., 8:] = painting[..., :8]
-    marks[..., 8:] = label
-    bank = PatchBank([painting], labels=[marks], label_weight=10, centred=False)
-    rows, wanted = -random(64, 4, seed=5), torch.full((64, 1), label)
-    middle = bank.places[bank.match(bank.vectors(rows, patch_places(8, 8), wanted))][:, 4] % 16
-    assert middle.min() >= 8
-
-
-def test_labels_are_for_both_or_neither() -> None:
-    features, marks = random(1, 4, 6, 6), torch.zeros(1, 1, 6, 6)
-    with pytest.raises(OptionError, match="labels are for both"):
-        PatchLoss("relu", PatchBank([features], labels=[marks]))({"relu": features})
-    with pytest.raises(OptionError, match="labels are for both"):
-        PatchLoss("relu", PatchBank([features]), labels=marks)({"relu": features})
-    both = PatchLoss("relu", PatchBank([features], labels=[marks]), labels=marks)
-    assert both({"relu": features}).item() == 0
 
 
 def test_shares_are_parts_of_the_bank() -> None:

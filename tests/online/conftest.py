@@ -16,8 +16,11 @@ def _shared(encoders_once: None) -> None:
 
 @pytest.fixture(autouse=True)
 def _small_strotss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures here have a tenth of the pixels of the smallest that anybody paints: strotss may look at a tenth, and
-    its photo, which weighs more the smaller the picture is, weighs what it does at 256 pixels."""
+    """Strotss looks at a tenth of its positions, and weighs its photo as at 256 pixels.
+
+    Pictures here have a tenth of the pixels of the smallest that anybody paints, and the photo weighs more the smaller
+    a picture is.
+    """
     from impasto.online import strotss
 
     monkeypatch.setattr(strotss, "POSITIONS", 128)

@@ -16,21 +16,16 @@ from impasto import machine
 from impasto.encoders import load_encoder
 from impasto.encoders.encoder import Encoder
 from impasto.errors import LimitError
+from impasto.online.memory import ENOUGH, SHARE, TILES, Memory
 from impasto.online.options import OnlineOptions
 from impasto.online.plan import (
-    ENOUGH,
     FACTOR,
     FINAL_SHARE,
-    SHARE,
     SMALLEST,
-    TILES,
     Plan,
     Scale,
-    fitting_tile,
     ladder,
-    memory,
     plan,
-    whole_beside,
 )
 from impasto.online.sight import Sight
 
@@ -99,27 +94,27 @@ class TestMemory:
     def test_the_optimisers_is_counted(self) -> None:
         """Pairs of two pictures each, of three float32 a pixel; Adam keeps none."""
         for size, pairs in (((512, 384), 100), ((4000, 3000), 3)):
-            lbfgs, adam = (memory(size, BLIND, name) for name in ("lbfgs", "adam"))
+            lbfgs, adam = (Memory(BLIND, name).of(size) for name in ("lbfgs", "adam"))
             assert lbfgs - adam >= 24 * size[0] * size[1] * pairs
 
     def test_tiles_take_less_and_small_ones_least(self, eyes: Sight) -> None:
         size = (4000, 3000)
-        taken = [memory(size, eyes, "lbfgs", tile) for tile in (None, *TILES)]
+        taken = [Memory(eyes, "lbfgs").of(size, tile) for tile in (None, *TILES)]
         assert taken == sorted(taken, reverse=True)
         assert taken[-1] < taken[0] / 2
 
     def test_tiles_never_take_more_than_the_whole(self, eyes: Sight) -> None:
-        assert memory((300, 200), eyes, "lbfgs", 1024) == memory((300, 200), eyes, "lbfgs")
+        assert Memory(eyes, "lbfgs").of((300, 200), 1024) == Memory(eyes, "lbfgs").of((300, 200))
 
     def test_what_is_not_a_chain_of_layers_is_not_tiled(self) -> None:
-        assert memory((4000, 3000), BLIND, "lbfgs", 256) == memory((4000, 3000), BLIND, "lbfgs")
+        assert Memory(BLIND, "lbfgs").of((4000, 3000), 256) == Memory(BLIND, "lbfgs").of((4000, 3000))
 
 
 class TestFitting:
     def test_at_once_where_it_fits(self, eyes: Sight, free: Any) -> None:
         size = (1000, 750)
-        free(memory(size, eyes, "lbfgs") / SHARE + 1)
-        assert fitting_tile(size, eyes, "lbfgs") is None
+        free(Memory(eyes, "lbfgs").of(size) / SHARE + 1)
+        assert Memory(eyes, "lbfgs").fitting_tile(size) is None
         made = plan(size, OnlineOptions(), eyes)
         assert made.tile is None
         assert made.tile_at(size) is None
@@ -127,14 +122,14 @@ class TestFitting:
     @pytest.mark.parametrize("tile", TILES)
     def test_otherwise_the_largest_tile_that_fits(self, eyes: Sight, free: Any, tile: int) -> None:
         size = (2000, 1500)
-        free(memory(size, eyes, "lbfgs", tile) / SHARE + 1)
-        assert fitting_tile(size, eyes, "lbfgs") == tile
+        free(Memory(eyes, "lbfgs").of(size, tile) / SHARE + 1)
+        assert Memory(eyes, "lbfgs").fitting_tile(size) == tile
 
     def test_no_larger_tile_than_enough(self, eyes: Sight, free: Any) -> None:
         size = (12_000, 9_000)
-        free(memory(size, eyes, "lbfgs", 256) / SHARE + 1)
-        assert memory(size, eyes, "lbfgs", 256) > ENOUGH
-        assert fitting_tile(size, eyes, "lbfgs") == 256
+        free(Memory(eyes, "lbfgs").of(size, 256) / SHARE + 1)
+        assert Memory(eyes, "lbfgs").of(size, 256) > ENOUGH
+        assert Memory(eyes, "lbfgs").fitting_tile(size) == 256
 
     @pytest.mark.parametrize("amount", [5e8, 1e9, 4e9])
     @pytest.mark.parametrize("tiled", [True, False])
@@ -142,28 +137,28 @@ class TestFitting:
         sight = eyes if tiled else BLIND
         free(amount)
         with pytest.raises(LimitError, match="mend: --size") as refused:
-            fitting_tile((40_000, 30_000), sight, "lbfgs")
+            Memory(sight, "lbfgs").fitting_tile((40_000, 30_000))
         fits = int(str(refused.value).rpartition(" ")[2])
-        found = fitting_tile((fits, fits * 3 // 4), sight, "lbfgs")
-        assert memory((fits, fits * 3 // 4), sight, "lbfgs", found) > 0.85 * amount
+        found = Memory(sight, "lbfgs").fitting_tile((fits, fits * 3 // 4))
+        assert Memory(sight, "lbfgs").of((fits, fits * 3 // 4), found) > 0.85 * amount
         assert (found is not None) == tiled
 
     def test_unknown_memory_is_not_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(machine, "available_memory", lambda: None)
-        assert fitting_tile((40_000, 30_000), BLIND, "lbfgs") is None
+        assert Memory(BLIND, "lbfgs").fitting_tile((40_000, 30_000)) is None
 
 
 def test_scales_are_tiled_where_they_would_take_more_than_the_last(eyes: Sight, free: Any) -> None:
     size = (4000, 3000)
-    free(memory(size, eyes, "lbfgs", 512) / SHARE + 1)
+    free(Memory(eyes, "lbfgs").of(size, 512) / SHARE + 1)
     made = plan(size, OnlineOptions(), eyes)
     assert made.tile == 512
     assert made.tile_at(made.scales[0].size) is None
     assert made.tile_at(size) == 512
-    assert made.whole == whole_beside(size, eyes, "lbfgs", 512)
-    most = memory(size, eyes, "lbfgs", 512)
-    assert memory((made.whole, 1), eyes, "lbfgs") <= most < memory((made.whole + 1, 1), eyes, "lbfgs")
-    assert memory((made.at_once, made.at_once * 3 // 4), eyes, "lbfgs") <= most
+    assert made.whole == Memory(eyes, "lbfgs").whole_beside(size, 512)
+    most = Memory(eyes, "lbfgs").of(size, 512)
+    assert Memory(eyes, "lbfgs").of((made.whole, 1)) <= most < Memory(eyes, "lbfgs").of((made.whole + 1, 1))
+    assert Memory(eyes, "lbfgs").of((made.at_once, made.at_once * 3 // 4)) <= most
 
 
 def test_tile_at() -> None:

@@ -8,7 +8,7 @@ from impasto.image.colour import (
     match_linear,
     srgb_to_linear,
 )
-from impasto.image.masks import composite, label_regions, partition, read_mask
+from impasto.image.masks import composite, label_regions, partition, read_map, read_mask
 from impasto.image.poisson import photorealistic
 from impasto.image.reading import read
 from impasto.image.resizing import fit, resize, resize_picture, turn
@@ -29,6 +29,7 @@ __all__ = [
     "partition",
     "photorealistic",
     "read",
+    "read_map",
     "read_mask",
     "resize",
     "resize_picture",

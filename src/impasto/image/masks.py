@@ -46,13 +46,40 @@ def read_mask(source: Any, size: tuple[int, int]) -> tuple[Pixels, list[str]]:
     grey = picture.pixels @ _LUMA
     if picture.alpha is not None:
         grey = grey * picture.alpha
-    name = Path(source).name if isinstance(source, str | Path) else "the mask"
+    name = _name(source, "the mask")
     mask = resize(grey.astype(np.float32), size)
     if float(mask.max()) <= _DARK:
         raise OptionError(f"{name} is all black; white says where to paint")
-    width, height = picture.size
-    same = picture.size == tuple(size) or abs(width * size[1] - height * size[0]) <= max(*size, width, height)
-    return mask, [] if same else [f"{name} is {width}x{height}; it was resized to {size[0]}x{size[1]}"]
+    return mask, _stretched(name, picture.size, size)
+
+
+def read_map(source: Any, size: tuple[int, int]) -> tuple[Pixels, list[str]]:
+    """A semantic map at the size of the picture that it belongs to.
+
+    Args:
+        source: whatever `read` takes.
+        size: (width, height).
+
+    Returns:
+        (H, W, 3) float32 in [0, 1], and remarks: a map of another shape than its picture is stretched, and that is
+        said.
+
+    Raises:
+        PictureError: when it cannot be read.
+    """
+    picture = read(source)
+    return resize(picture.pixels, size), _stretched(_name(source, "the map"), picture.size, size)
+
+
+def _name(source: Any, otherwise: str) -> str:
+    return Path(source).name if isinstance(source, str | Path) else otherwise
+
+
+def _stretched(name: str, own: tuple[int, int], size: tuple[int, int]) -> list[str]:
+    """A remark where a mask or a map has another shape than its picture, but for what rounding does."""
+    (width, height), (wide, high) = own, size
+    same = own == size or abs(width * high - height * wide) <= max(*size, *own)
+    return [] if same else [f"{name} is {width}x{height}; it was resized to {wide}x{high}"]
 
 
 def partition(masks: Sequence[Pixels]) -> tuple[list[Pixels], Pixels]:
@@ -89,7 +116,7 @@ def composite(painted: Pixels, photo: Pixels, mask: Pixels) -> Pixels:
     return np.clip(mixed, 0, 1)
 
 
-def label_regions(here: Pixels, there: Pixels) -> list[tuple[Pixels, Pixels]]:
+def label_regions(here: Pixels, there: Pixels) -> tuple[list[tuple[Pixels, Pixels]], list[str]]:
     """What two maps paint in one colour (Champandard 2016, arXiv 1603.01768).
 
     Args:
@@ -98,22 +125,32 @@ def label_regions(here: Pixels, there: Pixels) -> list[tuple[Pixels, Pixels]]:
 
     Returns:
         For each colour that both have: where it is in either, (H, W) and (H', W'), soft at edges. In each map the
-        colours that the other has not go to the nearest one that both have.
+        colours that the other has not go to the nearest one that both have, and remarks say so.
 
     Raises:
         OptionError: when the maps have no colour in common.
     """
-    ours, theirs = _palette(here), _palette(there)
+    (ours, more_of_ours), (theirs, more_of_theirs) = _palette(here), _palette(there)
     apart = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
     pairs = [(n, int(row.argmin())) for n, row in enumerate(apart) if row.min() <= _ALIKE]
     if not pairs:
         raise OptionError("the two semantic maps have no colour in common; paint what belongs together in one colour")
     colours = np.stack([(ours[n] + theirs[m]) / 2 for n, m in pairs])
-    return list(zip(_shares(here, colours), _shares(there, colours), strict=True))
+    remarks = _left_over("photo", len(ours) - len(pairs), more=more_of_ours)
+    remarks += _left_over("painting", len(theirs) - len({m for _, m in pairs}), more=more_of_theirs)
+    return list(zip(_shares(here, colours), _shares(there, colours), strict=True)), remarks
 
 
-def _palette(pixels: Pixels) -> Pixels:
-    """The map's colours, the most frequent first, (N, 3)."""
+def _left_over(whose: str, count: int, *, more: bool) -> list[str]:
+    if more:
+        return [f"the {whose}'s semantic map has more than {LABELS} colours; the rest go to the nearest"]
+    if count:
+        return [f"colours of the {whose}'s semantic map that the other has not: {count}; they go to the nearest"]
+    return []
+
+
+def _palette(pixels: Pixels) -> tuple[Pixels, bool]:
+    """The map's colours, the most frequent first, (N, 3), and whether there are more."""
     zoom = min(1.0, _SKETCH / max(pixels.shape[:2]))
     step = max(1, round(1 / zoom))
     inside = _inside(pixels)[::step, ::step]
@@ -126,18 +163,20 @@ def _palette(pixels: Pixels) -> Pixels:
         if near.mean() * len(left) / whole > _RARE:
             found.append(left[near].mean(0))
         left = left[~near]
-    return np.stack(found)
+    return np.stack(found), len(left) > _RARE * whole
 
 
 def _inside(pixels: Pixels) -> npt.NDArray[np.bool_]:
     """Where all four neighbours have a pixel's own colour, (H, W): on no soft edge."""
-    steps = [pixels - np.roll(pixels, step, axis) for axis in (0, 1) for step in (1, -1)]
-    alike: npt.NDArray[np.bool_] = np.max([np.abs(step).max(2) for step in steps], 0) <= _ALIKE
+    alike = np.ones(pixels.shape[:2], np.bool_)
+    for axis in (0, 1):
+        for step in (1, -1):
+            alike &= np.abs(pixels - np.roll(pixels, step, axis)).max(2) <= _ALIKE
     return alike
 
 
 def _shares(pixels: Pixels, colours: Pixels) -> list[Pixels]:
     """How much of each pixel is of each colour: its own wholly, between two of them a part of either."""
-    near = 1 / (np.linalg.norm(pixels[:, :, None] - colours, axis=3) + 1e-3) ** 8
-    near /= near.sum(2, keepdims=True)
-    return [np.ascontiguousarray(near[..., n], np.float32) for n in range(len(colours))]
+    near = [1 / (np.linalg.norm(pixels - colour, axis=2) + 1e-3) ** 8 for colour in colours]
+    total = np.sum(near, 0)
+    return [(n / total).astype(np.float32) for n in near]

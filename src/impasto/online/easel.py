@@ -19,6 +19,9 @@ from impasto.online.scene import prepare, result_size
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 
+PIXEL = 12
+"""Bytes of one in float32."""
+
 FIRST_STEPS = 3
 SHORT = 30
 """Seconds that nobody has to be told of."""
@@ -37,6 +40,7 @@ def paint(
     *,
     stop: StopSignal,
     every: int | None = None,
+    kept: float = 0.0,
 ) -> Iterator[Event]:
     """Paints `content` after `styles`, from coarse to fine.
 
@@ -50,6 +54,7 @@ def paint(
         stop: set to end with the best picture so far.
         every: steps after which the loss is made anew from the picture so far, for losses whose target depends on
             it, such as the nearest patches; None for once a scale.
+        kept: bytes a pixel that the loss keeps of photo and paintings besides the photo's content maps.
 
     Yields:
         Started, Progress, Preview, Notice, and Done with the picture.
@@ -58,7 +63,9 @@ def paint(
         OptionError: when a blend or a mask does not fit, or the checkpoint is another run's.
         LimitError: when memory would not do; the message names the size that would.
     """
-    stages = plan(result_size(content, options), options, sight, every=every)
+    enlarged = max(1.0, options.style_scale**2)
+    kept = enlarged * (kept + len(styles) * PIXEL)
+    stages = plan(result_size(content, options), options, sight, every=every, kept=kept)
     checkpoint = _checkpoint(name, content, styles, options, sight)
     scene = prepare(content, styles, options)
     yield Started(name, scene.content.size, stages.steps)

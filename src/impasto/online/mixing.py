@@ -13,8 +13,9 @@ from impasto.errors import OptionError
 from impasto.image import resize
 from impasto.losses import GramLoss, Loss, Sum
 from impasto.losses.parametric.gram import gram_sums
-from impasto.online.evaluation import Evaluation
+from impasto.online.evaluation import Evaluation, TiledEvaluation
 from impasto.online.lbfgs import Lbfgs
+from impasto.online.memory import Memory
 from impasto.online.painter import to_pixels
 from impasto.online.scene import Part, Scene, beside
 from impasto.online.sight import Sight
@@ -49,11 +50,19 @@ def mix_scales(scene: Scene, sight: Sight, *, stop: StopSignal) -> Scene:
 
 
 def retexture(coarse: Pixels, fine: Pixels, sight: Sight, layers: tuple[str, ...], *, stop: StopSignal) -> Pixels:
-    """`coarse` (H, W, 3) with the Gram matrices that `fine` has in `layers`."""
+    """`coarse` (H, W, 3) with the Gram matrices that `fine` has in `layers`.
+
+    Raises:
+        LimitError: when memory would not do, not even in tiles.
+    """
     terms: list[Loss] = []
     for tap, (total, count) in sight.gather(fine, layers, gram_sums).items():
         terms.append(GramLoss(tap, total / count, relative=True))
-    search = Lbfgs(sight.tensor(coarse), Evaluation(sight.encoder, Sum(terms)))
+    only = dataclasses.replace(sight, style=layers, content=())
+    tile = Memory(only, "lbfgs").fitting_tile((coarse.shape[1], coarse.shape[0]))
+    loss = Sum(terms)
+    seen = Evaluation(sight.encoder, loss) if tile is None else TiledEvaluation(sight.encoder, loss, tile=tile)
+    search = Lbfgs(sight.tensor(coarse), seen)
     for _ in range(STEPS):
         if stop.is_set() or search.stalled:
             break

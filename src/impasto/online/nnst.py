@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from impasto.losses import Loss
     from impasto.online.look import Look, Region, Sample
+    from impasto.online.sight import Sight
     from impasto.picture import Picture
 
 LAYERS = (
@@ -62,8 +63,9 @@ def paint(content: Picture, styles: Sequence[Picture], options: NnstOptions, *, 
 
     sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
-        "nnst", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY
-    )
+        "nnst", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
+        kept=kept(sight),
+    )  # fmt: skip
 
 
 def layers(options: NnstOptions) -> tuple[str, ...]:
@@ -71,6 +73,11 @@ def layers(options: NnstOptions) -> tuple[str, ...]:
     from impasto.online.sight import those_of
 
     return options.style_layers or those_of(options.encoder, LAYERS)
+
+
+def kept(sight: Sight) -> float:
+    """Bytes a pixel: hypercolumns of photo or target, of the picture, and their gradient."""
+    return 3 * 4 * sum(sight.encoder.channels(tap) for tap in sight.style) / STRIDE**2
 
 
 def objective(look: Look, options: NnstOptions) -> Loss:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from impasto import machine
 from impasto.errors import LimitError
 from impasto.image import resize
-from impasto.online.lbfgs import memory_of_pairs
+from impasto.online.memory import Memory, shrunk
 from impasto.online.options import OnlineOptions, Optimizer, Quality
 from impasto.online.sight import Sight
-from impasto.online.tiles import window_side
 from impasto.picture import Pixels
 
 Size = tuple[int, int]
@@ -24,26 +21,8 @@ FACTOR = 2.0
 SMALLEST = 128
 """Long side of the coarsest scale; below it the deepest layers see no shapes any more."""
 
-MAPS_KEPT = 1.1
-"""Memory over that of one copy of every map, measured on VGG-19 in float32, at once and in tiles."""
-
-FIXED = 900
-"""Bytes a pixel for what is the same with every encoder, measured on EfficientNet-Lite0."""
-
-CANVAS = 16 * 12
-"""Bytes a pixel that tiles do not save: photo, painting and result, and what the optimiser works on besides pairs."""
-
-TILES = (1024, 768, 512, 384, 256)
-"""Sides of a tile, in pixels, of which the largest is taken that fits: smaller ones overlap more."""
-
 TILED = 2.5
 """Time of a step in tiles over one at once: two passes, and what tiles overlap."""
-
-ENOUGH = 5.2e9
-"""Bytes that a run in tiles takes even where there are more, which would save a fifth of its time."""
-
-SHARE = 0.75
-"""Part of the free memory that a run takes where tiles can do with less: there is other work on the machine."""
 
 STEPS: dict[Quality, int] = {"draft": 21, "good": 104, "best": 300}
 
@@ -113,7 +92,7 @@ class Plan:
                 yield Scale(scale.size, min(most, scale.steps - made), turn)
 
 
-def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None = None) -> Plan:
+def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None = None, kept: float = 0.0) -> Plan:
     """The plan for a result of (width, height), with no scale too small for the layers that look at it.
 
     Args:
@@ -121,11 +100,13 @@ def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None 
         options: steps or quality, scales, optimiser, previews.
         sight: what looks.
         every: steps after which the loss is made anew; None for once a scale.
+        kept: bytes a pixel that the loss keeps besides the photo's content maps.
 
     Raises:
         LimitError: when the result is too large for this machine's memory, or too small for the layers.
     """
-    tile = fitting_tile(size, sight, options.optimizer)
+    memory = Memory(sight, options.optimizer, kept)
+    tile = memory.fitting_tile(size)
     least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
     if min(size) < least:
         fits = math.ceil(max(size) * least / min(size))
@@ -142,86 +123,9 @@ def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None 
         preview_every=options.preview_every,
         every=every,
         tile=tile,
-        whole=whole_beside(size, sight, options.optimizer, tile) if tile else 0,
-        at_once=largest(size, sight, options.optimizer, SHARE * (machine.available_memory() or 0)) if tile else 0,
+        whole=memory.whole_beside(size, tile) if tile else 0,
+        at_once=memory.at_once(size) if tile else 0,
     )
-
-
-def fitting_tile(size: Size, sight: Sight, optimizer: Optimizer) -> int | None:
-    """How a result of (width, height) goes into this machine's memory: None for at once, or the side of its tiles.
-
-    Raises:
-        LimitError: when it does not; names a size that does.
-    """
-    free = machine.available_memory()
-    if free is None or memory(size, sight, optimizer) <= SHARE * free:
-        return None
-    taps = (*sight.style, *sight.content)
-    if taps and window_side(sight.encoder, taps, TILES[-1]) is not None:
-        for tile in TILES:
-            if memory(size, sight, optimizer, tile) <= min(SHARE * free, ENOUGH):
-                return tile
-        if memory(size, sight, optimizer, TILES[-1]) <= free:
-            return TILES[-1]
-    if memory(size, sight, optimizer) <= free:
-        return None
-    least = memory(size, sight, optimizer, TILES[-1])
-    raise LimitError(
-        f"painting {size[0]}x{size[1]} takes {least / 1e9:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
-        f"mend: --size {largest(size, sight, optimizer, free, tile=TILES[-1])}"
-    )
-
-
-def largest(size: Size, sight: Sight, optimizer: Optimizer, free: float, *, tile: int | None = None) -> int:
-    """The long side, in steps of 16 pixels, of the largest picture of this shape that `free` bytes suffice for."""
-    most = range(1, max(size) // 16 + 1)
-    taken = bisect_right(most, free, key=lambda n: memory(_shrunk(size, 16 * n), sight, optimizer, tile))
-    return 16 * max(1, taken)
-
-
-def whole_beside(size: Size, sight: Sight, optimizer: Optimizer, tile: int) -> int:
-    """Pixels of the largest canvas that takes no more memory at once than the result does in tiles."""
-    most = memory(size, sight, optimizer, tile)
-    return bisect_right(range(size[0] * size[1]), most, key=lambda n: memory((n, 1), sight, optimizer)) - 1
-
-
-def memory(size: Size, sight: Sight, optimizer: Optimizer, tile: int | None = None) -> float:
-    """Bytes that painting takes.
-
-    Args:
-        size: (width, height) of the canvas.
-        sight: what looks.
-        optimizer: what remembers.
-        tile: side of the tiles that it is seen in; None for at once. Encoders that cannot be tiled are never.
-    """
-    pixels = size[0] * size[1]
-    taps = (*sight.style, *sight.content)
-    side = window_side(sight.encoder, taps, tile) if tile and taps else None
-    seen = pixels if side is None else min(side, size[0]) * min(side, size[1])
-    canvas = pixels * (CANVAS + _targets(sight)) + (memory_of_pairs(3 * pixels) if optimizer == "lbfgs" else 0)
-    return seen * bytes_per_pixel(sight) + canvas
-
-
-def bytes_per_pixel(sight: Sight) -> float:
-    """Memory that a look takes, with its gradient: every map up to the deepest tap."""
-    maps = 0.0
-    waiting = {*sight.style, *sight.content}
-    for name in sight.encoder.layers:
-        maps += sight.encoder.channels(name) / sight.encoder.stride(name) ** 2
-        waiting.discard(name)
-        if not waiting:
-            break
-    return MAPS_KEPT * maps * _item(sight) + FIXED - CANVAS
-
-
-def _targets(sight: Sight) -> float:
-    """Bytes a pixel of the photo's maps, which the content loss keeps."""
-    encoder = sight.encoder
-    return sum(encoder.channels(tap) / encoder.stride(tap) ** 2 for tap in sight.content) * _item(sight)
-
-
-def _item(sight: Sight) -> int:
-    return next((p.element_size() for p in sight.encoder.parameters()), 4)
 
 
 def ladder(
@@ -241,8 +145,4 @@ def ladder(
     count = min(count or natural, deepest, steps)
     each = min(max(1, round(steps * (1 - final) / (count - 1))), (steps - 1) // (count - 1)) if count > 1 else 0
     sides = [max(size) / FACTOR**i for i in range(count - 1, 0, -1)]
-    return (*(Scale(_shrunk(size, side), each) for side in sides), Scale(size, steps - each * (count - 1)))
-
-
-def _shrunk(size: Size, side: float) -> Size:
-    return max(1, round(size[0] * side / max(size))), max(1, round(size[1] * side / max(size)))
+    return (*(Scale(shrunk(size, side), each) for side in sides), Scale(size, steps - each * (count - 1)))

@@ -23,6 +23,7 @@ from impasto.image import (
     match_linear,
     partition,
     read,
+    read_map,
     read_mask,
     resize,
     resize_picture,
@@ -149,7 +150,7 @@ def divide(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> t
             f"--style-mask has {len(options.style_mask)} masks for {len(styles)} paintings; give one each"
         )
     if options.semantic:
-        return _by_colour(canvas, styles, options), []
+        return _by_colour(canvas, styles, options)
     inside, remarks = [], []
     for path, style in zip(options.style_mask, styles, strict=False):
         mask, told = read_mask(path, style.size)
@@ -162,13 +163,15 @@ def divide(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> t
     return tuple(Part(((n, 1.0, seen),), mask) for (n, _, seen), mask in zip(every, masks, strict=True)), remarks
 
 
-def _by_colour(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> tuple[Part, ...]:
+def _by_colour(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> tuple[tuple[Part, ...], list[str]]:
     """What two maps paint in one colour belongs together (Champandard 2016, arXiv 1603.01768)."""
     if len(options.semantic) != 2 or len(styles) != 1 or options.mask or options.style_mask:
         raise OptionError("--semantic takes two maps, the photo's and the painting's, one painting, and no masks")
-    photo, painting = (read(path).pixels for path in options.semantic)
-    labels = label_regions(resize(photo, canvas), resize(painting, styles[0].size))
-    return tuple(Part(((0, 1.0, _middle(there)),), here) for here, there in labels)
+    sizes = canvas, styles[0].size
+    (photo, first), (painting, second) = (read_map(*given) for given in zip(options.semantic, sizes, strict=True))
+    labels, remarks = label_regions(photo, painting)
+    parts = tuple(Part(((0, 1.0, _middle(there)),), here) for here, there in labels)
+    return parts, [*first, *second, *remarks]
 
 
 def recolour(style: Pixels, photo: Pixels, rule: KeepColor) -> Pixels:

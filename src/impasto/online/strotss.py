@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from impasto.losses import Loss
     from impasto.online.look import Look, Region
+    from impasto.online.sight import Sight
     from impasto.picture import Picture
 
 LAYERS = (
@@ -56,8 +57,9 @@ def paint(content: Picture, styles: Sequence[Picture], options: StrotssOptions, 
 
     sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
-        "strotss", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY
-    )
+        "strotss", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
+        kept=kept(sight),
+    )  # fmt: skip
 
 
 def layers(options: StrotssOptions) -> tuple[str, ...]:
@@ -65,6 +67,13 @@ def layers(options: StrotssOptions) -> tuple[str, ...]:
     from impasto.online.sight import those_of
 
     return options.style_layers or those_of(options.encoder, LAYERS)
+
+
+def kept(sight: Sight) -> float:
+    """Bytes a pixel: every map of the photo or the painting, which its samples are taken from."""
+    from impasto.online.memory import bytes_of_maps
+
+    return bytes_of_maps(sight, sight.style)
 
 
 def objective(look: Look, options: StrotssOptions) -> Loss:

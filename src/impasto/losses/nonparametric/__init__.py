@@ -11,7 +11,7 @@ from impasto.losses.nonparametric.earth_mover import (
     sample,
 )
 from impasto.losses.nonparametric.matching import nearest
-from impasto.losses.nonparametric.neighbours import CosineLoss, NearestLoss, hypercolumns, replace
+from impasto.losses.nonparametric.neighbours import CosineLoss, NearestLoss, hypercolumns
 from impasto.losses.nonparametric.patches import PatchBank, PatchLoss, patches
 
 __all__ = [
@@ -30,6 +30,5 @@ __all__ = [
     "palette_distance",
     "patches",
     "relaxed_earth_movers",
-    "replace",
     "sample",
 ]

@@ -177,10 +177,6 @@ class StrotssStyleLoss(Loss):
         for name, value in {**kept, "positions": positions}.items():
             self.register_buffer(name, value, persistent=False)
 
-    def redraw(self, seed: int, guide: Tensor | None = None) -> None:
-        """Looks at as many other positions from now on; see `draw_positions`."""
-        self.positions = draw_positions(len(self.positions), seed=seed, guide=guide).to(self.positions)
-
     def forward(self, features: Features) -> Tensor:
         """A scalar, 0 where the picture's samples are the bank."""
         found = sample({tap: features[tap] for tap in self.layers}, self.positions, scales=self.scales)

@@ -67,19 +67,16 @@ def tile_side(dimensions: int, chunk_bytes: int) -> int:
 
 
 @torch.no_grad()
-def nearest(
-    queries: Tensor, bank: Tensor, *, chunk_bytes: int = CHUNK_BYTES, penalty: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
+def nearest(queries: Tensor, bank: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> tuple[Tensor, Tensor]:
     """For each query the vector of the bank with the highest cosine similarity.
 
     Args:
         queries: (N, D), any floating type; computed in float32 at least. Not centred here.
         bank: (M, D), M at least 1.
         chunk_bytes: bound on what is held at once besides arguments and results.
-        penalty: (M,), taken off the similarity to each of the bank.
 
     Returns:
-        Indices (N,) and similarities less penalties (N,), float32. Of several alike the first. A zero vector has
+        Indices (N,) and similarities (N,), float32. Of several alike the first. A zero vector has
         similarity 0 to everything. Nothing here has a gradient.
 
     Example:
@@ -90,8 +87,6 @@ def nearest(
     best = queries.new_full((len(queries),), -torch.inf, dtype=widen(queries[:0]).dtype)
     index = torch.zeros(len(queries), dtype=torch.long, device=queries.device)
     for rows, columns, scores in _tiles(queries, bank, cosines, chunk_bytes):
-        if penalty is not None:
-            scores -= penalty[columns].to(scores)
         value, at = scores.max(1)
         better = value > best[rows]
         index[rows] = torch.where(better, at + columns.start, index[rows])

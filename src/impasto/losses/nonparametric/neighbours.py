@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from impasto.losses.loss import Features, Loss, widen
-from impasto.losses.nonparametric.matching import CHUNK_BYTES, alone, cosine_distance, nearest, rows_of
+from impasto.losses.nonparametric.matching import alone, cosine_distance, nearest, rows_of
 
 SIDE = 64
 """Positions along the longer side of the grid that `NearestLoss` looks at."""
@@ -39,26 +39,8 @@ def hypercolumns(features: Features, size: tuple[int, int], *, scales: Mapping[s
     return torch.cat(resized, 1)
 
 
-@torch.no_grad()
-def replace(query: Tensor, bank: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
-    """Each vector of a map by the bank's nearest, by the cosine of what differs from the mean.
-
-    Args:
-        query: (1, D, H, W), hypercolumns. Centred on their own mean, so that a bright photo finds more than the bright
-            features of a dark painting.
-        bank: (M, D), hypercolumns of the painting, centred on theirs.
-        chunk_bytes: see `nearest`.
-
-    Returns:
-        (1, D, H, W), vectors of the bank, without a gradient.
-    """
-    rows, bank = rows_of(query), widen(bank)
-    found, _ = nearest(rows - rows.mean(0), bank - bank.mean(0), chunk_bytes=chunk_bytes)
-    return bank[found].T.reshape(1, -1, *query.shape[2:])
-
-
 class CosineLoss(Loss):
-    """Mean of 1 - cos between the picture's hypercolumns and fixed ones, such as `replace` finds.
+    """Mean of 1 - cos between the picture's hypercolumns and fixed ones.
 
     One picture at a time.
 
@@ -103,8 +85,8 @@ class NearestLoss(Loss):
         layer: the encoder's tap.
         bank: the painting's features there, (M, C). Both sides are centred on its mean.
         side: positions along the longer side of the grid.
-        seed: of the grid's offset. The paper draws a new one at each step; here it stays until `redraw`, so that the
-            loss is a function of the picture.
+        seed: of the grid's offset. The paper draws a new one at each step; here it stays, so that the loss is a
+            function of the picture.
         guide: how much each position counts, (1, 1, H, W) at the map's size; None for all alike.
     """
 
@@ -121,10 +103,6 @@ class NearestLoss(Loss):
         bank = widen(bank.detach())
         for name, value in {"mean": bank.mean(0), "bank": bank - bank.mean(0), "guide": guide}.items():
             self.register_buffer(name, value, persistent=False)
-        self.redraw(seed)
-
-    def redraw(self, seed: int) -> None:
-        """Moves the grid to where this seed puts it."""
         down, across = torch.rand(2, generator=torch.Generator().manual_seed(seed)).tolist()
         self.offset = (down, across)
 

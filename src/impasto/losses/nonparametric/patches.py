@@ -1,7 +1,6 @@
 """Style as a Markov random field: every patch of the picture is like some patch of the painting.
 
 Li and Wand 2016, Combining Markov random fields and convolutional neural networks (CNNMRF, arXiv 1601.04589).
-Champandard 2016, Semantic style transfer (arXiv 1603.01768) for labels and variety.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from impasto.errors import LimitError, OptionError
 from impasto.losses.loss import Features, Loss, widen
-from impasto.losses.nonparametric.matching import CHUNK_BYTES, COUNTS, alone, nearest, principal, rows_of, some_of, unit
+from impasto.losses.nonparametric.matching import CHUNK_BYTES, COUNTS, nearest, principal, rows_of, some_of
 
 KEPT = 64
 """Channels on which patches are matched: the principal ones of the paintings. Differences are taken on all channels.
@@ -72,8 +71,6 @@ class PatchBank(nn.Module):
         stride: from one patch to the next.
         shares: each map's part of the bank; None for every patch of every map. Those of the map that is scarcest for
             its share are all kept, the others are thinned out by a draw that is always the same.
-        labels: what is where on each map, (1, K, H, W) of its size, values in [0, 1].
-        label_weight: how much a match of labels counts beside one of features.
         guides: how much each position of each map counts, (1, 1, H, W) of its size, None for all alike: only patches
             that lie in it by half are kept, or those that touch it where none does.
         most: patches to keep; None for all.
@@ -95,15 +92,13 @@ class PatchBank(nn.Module):
         size: int = 3,
         stride: int = 1,
         shares: Sequence[float] | None = None,
-        labels: Sequence[Tensor] | None = None,
-        label_weight: float = 1.0,
         guides: Sequence[Tensor | None] | None = None,
         most: int | None = None,
         centred: bool = True,
         kept: int = KEPT,
     ) -> None:
         super().__init__()
-        self.size, self.labelled, self.label_weight = size, labels is not None, label_weight
+        self.size = size
         rows = [rows_of(m.detach()) for m in maps]
         places = [
             _guided(patch_places(m.shape[2], m.shape[3], size, stride), guide, 0.5)
@@ -117,40 +112,16 @@ class PatchBank(nn.Module):
         kept_buffers = {"rows": whole, "places": held.to(whole.device), "mean": mean}
         for name, value in {**kept_buffers, "basis": principal(whole - mean, kept)}.items():
             self.register_buffer(name, value, persistent=False)
-        marks = None if labels is None else torch.cat([rows_of(label.detach()) for label in labels])
-        self.register_buffer("keys", self.vectors(whole, self.places, marks), persistent=False)
+        self.register_buffer("keys", self.vectors(whole, self.places), persistent=False)
         self.mean_square = float(whole.square().mean())
 
-    def vectors(self, rows: Tensor, places: Tensor, labels: Tensor | None = None) -> Tensor:
-        """What patches are matched by: features (P, C) and labels (P, K) at places (N, size^2), as (N, D).
+    def vectors(self, rows: Tensor, places: Tensor) -> Tensor:
+        """What patches are matched by: features (P, C) at places (N, size^2), as (N, D)."""
+        return ((rows - self.mean) @ self.basis)[places].flatten(1)
 
-        Raises:
-            OptionError: when only one of picture and painting has labels.
-        """
-        if (labels is not None) != self.labelled:
-            raise OptionError("labels are for both the picture and the painting, or for neither")
-        found = ((rows - self.mean) @ self.basis)[places].flatten(1)
-        if labels is None:
-            return found
-        both = torch.cat([labels, 1 - labels], 1)  # so that black is a label like any other, not a vector of no length
-        return torch.cat([unit(found), self.label_weight**0.5 * unit(both[places].flatten(1))], 1)
-
-    def match(self, vectors: Tensor, *, variety: float = 0.0, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
-        """For each of (N, D) the patch that is most like it, (N,).
-
-        Args:
-            vectors: of `vectors`.
-            variety: taken off the similarity to a patch that is used again and again, in [0, 1]: matches are searched
-                twice, and what the first search used more than its fair part costs up to this in the second.
-            chunk_bytes: see `nearest`.
-        """
-        found, _ = nearest(vectors, self.keys, chunk_bytes=chunk_bytes)
-        if variety:
-            uses = torch.bincount(found, minlength=len(self.keys)).float()
-            fair = max(1.0, len(vectors) / len(self.keys))
-            penalty = variety * (1 - fair / uses.clamp_min(fair))
-            found, _ = nearest(vectors, self.keys, chunk_bytes=chunk_bytes, penalty=penalty)
-        return found
+    def match(self, vectors: Tensor, *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:
+        """For each of (N, D), made by `vectors`, the patch that is most like it, (N,)."""
+        return nearest(vectors, self.keys, chunk_bytes=chunk_bytes)[0]
 
 
 def _guided(places: Tensor, guide: Tensor | None, least: float = COUNTS) -> Tensor:
@@ -188,15 +159,12 @@ class PatchLoss(Loss):
         bank: the paintings' patches there.
         stride: from one patch of the picture to the next.
         guide: how much each position counts, (1, 1, H, W) at the map's size; None for all alike.
-        labels: what is where in the picture, (1, K, H, W) at the map's size, if the bank has labels.
         every: patches are matched anew at every so many calls. With 1 the loss is a function of the picture. With more
             it is, in between, the distance to the matches of a moment ago, and changes at each new match by a jump.
-        variety: see `PatchBank.match`.
     """
 
     label = "patches"
     guide: Tensor | None
-    labels: Tensor | None
     weight: Tensor
 
     def __init__(
@@ -206,15 +174,12 @@ class PatchLoss(Loss):
         *,
         stride: int = 2,
         guide: Tensor | None = None,
-        labels: Tensor | None = None,
         every: int = 1,
-        variety: float = 0.0,
     ) -> None:
         super().__init__()
         self.layer, self.taps, self.bank = layer, (layer,), bank
-        self.stride, self.every, self.variety = stride, every, variety
+        self.stride, self.every = stride, every
         self.register_buffer("guide", guide, persistent=False)
-        self.register_buffer("labels", labels, persistent=False)
         self.scale = 1 / max(bank.mean_square, 1e-20)
         self._calls = 0
         self._held: tuple[Tensor, Tensor, Tensor] | None = None
@@ -243,8 +208,7 @@ class PatchLoss(Loss):
         """
         rows = rows_of(features)
         places = self._places(features.shape[2], features.shape[3]).to(rows.device)
-        labels = None if self.labels is None else alone(self.labels).flatten(1).T.to(rows)
-        match = self.bank.match(self.bank.vectors(rows, places, labels), variety=self.variety)
+        match = self.bank.match(self.bank.vectors(rows, places))
         total, squares = torch.zeros_like(rows), torch.zeros_like(rows)
         cover = rows.new_zeros(len(rows))
         for here, there in zip(places.T, self.bank.places[match].T, strict=True):
