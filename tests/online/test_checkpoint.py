@@ -22,7 +22,7 @@ from impasto.events import Done, Event, Notice, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Features, Loss
 from impasto.methods import METHODS, method_of, run
-from impasto.online import checkpoint, painter
+from impasto.online import checkpoint
 from impasto.online.adam import Adam
 from impasto.online.checkpoint import Checkpoint, read_head
 from impasto.online.lbfgs import Lbfgs
@@ -183,17 +183,6 @@ class TestPainter:
         assert isinstance(whole[-1], Done)
         assert told[-1].losses == whole[-1].losses
         assert set(load_file(kept)) == {"painted"}  # nothing that is only good for going on
-
-    def test_steps_made_earlier_say_nothing_of_the_time_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        now = [100.0]
-        monkeypatch.setattr(painter.time, "monotonic", lambda: now[0])
-        plan = two_scales()
-        clock = painter.Clock(plan)
-        clock.skip(plan.scales[0], 5)
-        clock.skip(plan.scales[1], 3)
-        now[0] += 2
-        clock.tick(plan.scales[1], 1)
-        assert clock.seconds_left == pytest.approx(2 * 5)
 
     def test_the_time_left_ends_at_nothing(self, kept: Path) -> None:
         events(two_scales(), kept, until=9)

@@ -17,9 +17,8 @@ from impasto.encoders.encoder import Encoder
 from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.image import resize
 from impasto.losses import IMAGE, Features, Loss, TotalVariation
-from impasto.online import painter
 from impasto.online.evaluation import Evaluation
-from impasto.online.painter import Clock, LossAt, paint_pixels
+from impasto.online.painter import LossAt, paint_pixels
 from impasto.online.plan import Plan, Scale
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
@@ -55,37 +54,6 @@ def two_scales(size: Size = (40, 26), steps: int = 4, **values: Any) -> Plan:
 
 def paint(content: Picture, plan: Plan, loss_at: LossAt, stop: StopSignal | None = None) -> list[Event]:
     return list(paint_pixels(content, content.pixels, plan, BLIND, loss_at, stop=stop or StopSignal()))
-
-
-class TestClock:
-    @pytest.fixture
-    def now(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        now = [100.0]
-        monkeypatch.setattr(painter.time, "monotonic", lambda: now[0])
-        return now
-
-    def test_a_step_costs_as_much_as_its_pixels(self, now: list[float]) -> None:
-        small, large = Scale((10, 10), 4), Scale((20, 20), 2)
-        clock = Clock(Plan((small, large)))
-        assert clock.seconds_left == 0  # nothing is known yet
-        for step in range(4):
-            now[0] += 1
-            clock.tick(small, 1)
-            assert clock.seconds == step + 1
-            assert clock.seconds_left == pytest.approx(3 - step + 2 * 4)
-        now[0] += 4
-        clock.tick(large, 1)
-        assert clock.seconds_left == pytest.approx(4)
-        now[0] += 4
-        clock.tick(large, 1)
-        assert clock.seconds_left == 0
-
-    def test_steps_that_are_dropped_take_no_time(self, now: list[float]) -> None:
-        small, large = Scale((10, 10), 50), Scale((20, 20), 2)
-        clock = Clock(Plan((small, large)))
-        now[0] += 1
-        clock.tick(small, 50)
-        assert clock.seconds_left == pytest.approx(8)
 
 
 class TestEvaluation:

@@ -95,7 +95,7 @@ def _banks(look: Look, region: Region, options: CnnmrfOptions) -> dict[str, Patc
     from impasto.losses import PatchBank
 
     zooms = ZOOMS if options.preset == "paper" else (1.0,)
-    seen = [(s, look.style(turned)) for s in region.samples for turned in _turned(s, zooms)]
+    seen = [(s, look.style(turned)) for s in region.samples for turned in _turned(s, look, zooms)]
     found, width, height = {}, *look.size
     for tap, here in look.sight.map_sizes(height, width, look.sight.style).items():
         maps = [maps[tap] for _, maps in seen]
@@ -106,11 +106,11 @@ def _banks(look: Look, region: Region, options: CnnmrfOptions) -> dict[str, Patc
     return found
 
 
-def _turned(sample: Sample, zooms: Sequence[float]) -> list[Sample]:
-    """A painting at several angles and scales; what lies beyond its border is its mirror image."""
+def _turned(sample: Sample, look: Look, zooms: Sequence[float]) -> list[Sample]:
+    """A painting at several angles and scales, if it may be turned; beyond its border lies its mirror image."""
     from impasto.image import turn
     from impasto.online.look import Sample
 
-    if sample.mask is not None:  # a mask says where things are
+    if look.upright or sample.mask is not None:  # a mask says where things are
         return [sample]
     return [Sample(turn(sample.pixels, angle, zoom), sample.share) for angle in ANGLES for zoom in zooms]

@@ -84,10 +84,12 @@ def paint(
             first = Look(sight, photo, regions, painted, last=scale.size == scene.content.size)
         return objective(dataclasses.replace(first, painted=painted, turn=scale.turn))
 
+    made = 0
     for event in paint_pixels(scene.content, scene.start, stages, sight, loss_at, stop=stop, checkpoint=checkpoint):
         yield scene.finish(event)
-        if isinstance(event, Progress) and event.step == FIRST_STEPS < event.steps:
-            yield from _estimate(event, best=options.quality == "best")
+        made += isinstance(event, Progress)
+        if isinstance(event, Progress) and made == FIRST_STEPS and event.step < event.steps:
+            yield from _estimate(event, made, best=options.quality == "best")
 
 
 def _checkpoint(
@@ -99,10 +101,11 @@ def _checkpoint(
     return Checkpoint(options.checkpoint, run_of(name, content, styles, options, sight.encoder.name))
 
 
-def _estimate(event: Progress, *, best: bool) -> Iterator[Notice]:
-    """What a user should know before he waits: the first steps, at the smallest size, tell how long it will take."""
+def _estimate(event: Progress, made: int, *, best: bool) -> Iterator[Notice]:
+    """What a user should know before he waits: the first steps of a run, or after a break, tell how long it takes."""
     seconds = event.seconds + event.seconds_left
     if seconds > SHORT:
         told = f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
         sooner = "; --quality draft or good is sooner there" if best else ""
-        yield Notice(f"{event.steps} steps, about {told} on this machine{sooner}")
+        steps = event.steps - event.step + made
+        yield Notice(f"{steps} steps, about {told} on this machine{sooner}")

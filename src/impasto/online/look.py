@@ -59,6 +59,8 @@ class Look:
         painted: the picture so far, of the canvas's size.
         turn: which loss at this size it is for, from 0, where a method has one made anew every some steps.
         last: whether this is the result's own size.
+        upright: whether the paintings stay as they are. Strokes may be turned where it suits the photo; what is copied
+            for its own sake may not.
         kept: what was made for an earlier turn at this size and holds for the others; see `once`.
     """
 
@@ -68,6 +70,7 @@ class Look:
     painted: Pixels
     turn: int = 0
     last: bool = True
+    upright: bool = False
     kept: dict[Hashable, Any] = field(default_factory=dict)
 
     @property

@@ -147,7 +147,7 @@ def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, Tensor]:
 
     rows = []
     for sample in region.samples:
-        for turned in _turned(sample):
+        for turned in _turned(sample, look):
             height, width = turned.pixels.shape[:2]
             size = (max(1, height // STRIDE), max(1, width // STRIDE))
             found = rows_of(hypercolumns(look.style(turned), size))
@@ -165,7 +165,7 @@ def _split_banks(look: Look, region: Region) -> dict[str, Tensor]:
 
     rows: dict[str, list[Tensor]] = {tap: [] for tap in look.sight.style}
     for sample in region.samples:
-        for turned in _turned(sample):
+        for turned in _turned(sample, look):
             for tap, seen in look.style(turned).items():
                 most = max(1, round(SPLIT_BANK * sample.share / len(ANGLES)))
                 chosen = _drawn(look, turned, (seen.shape[2], seen.shape[3]), most)
@@ -186,8 +186,8 @@ def _drawn(look: Look, sample: Sample, size: tuple[int, int], most: int) -> Tens
     return some_of(size[0] * size[1], most, guide=guide)
 
 
-def _turned(sample: Sample) -> list[Sample]:
-    """The painting at four angles, as the paper has it."""
+def _turned(sample: Sample, look: Look) -> list[Sample]:
+    """The painting at four angles, as the paper has it, where it may be turned."""
     import numpy as np
 
     from impasto.online.look import Sample
@@ -197,5 +197,5 @@ def _turned(sample: Sample) -> list[Sample]:
             np.ascontiguousarray(np.rot90(sample.pixels, n)), sample.share,
             None if sample.mask is None else np.ascontiguousarray(np.rot90(sample.mask, n)),
         )
-        for n in ANGLES
+        for n in ((0,) if look.upright else ANGLES)
     ]  # fmt: skip

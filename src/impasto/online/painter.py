@@ -6,7 +6,6 @@ left, recovery, and the best picture so far when somebody asks to stop.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from threading import Event as StopSignal
@@ -20,6 +19,7 @@ from impasto.losses import Loss
 from impasto.machine import kept_memory
 from impasto.online.adam import Adam
 from impasto.online.checkpoint import Checkpoint, Stand, where
+from impasto.online.clock import Clock
 from impasto.online.evaluation import Evaluation, evaluate
 from impasto.online.lbfgs import Lbfgs
 from impasto.online.plan import Plan, Scale, Size
@@ -30,36 +30,6 @@ LossAt = Callable[[Scale, Pixels], Loss]
 """A stage, and the picture so far at its size -> the loss there."""
 
 Search = Lbfgs | Adam
-
-
-class Clock:
-    """Seconds since the start, and an estimate of those left: a step's time grows with its pixels, and with tiles."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._start = time.monotonic()
-        self._plan = plan
-        self._work_left = sum(s.steps * plan.work(s.size) for s in plan.scales)
-        self._work_done = 0.0
-
-    def tick(self, scale: Scale, steps: int) -> None:
-        """A step at `scale` is over, and with it so many of the plan's: more than one when the rest is dropped."""
-        work = self._plan.work(scale.size)
-        self._work_done += work
-        self._work_left -= steps * work
-
-    def skip(self, scale: Scale, steps: int) -> None:
-        """So many steps at `scale` were made earlier, or are dropped: they take no time, and say nothing of it."""
-        self._work_left -= steps * self._plan.work(scale.size)
-
-    @property
-    def seconds(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self._start
-
-    @property
-    def seconds_left(self) -> float:
-        """At the rate so far."""
-        return self.seconds * self._work_left / self._work_done if self._work_done else 0.0
 
 
 def paint_pixels(
@@ -141,8 +111,9 @@ class _Painting:
         at, last = self._at, None
         for number, scale in enumerate(self._plan.rounds()):
             if number < at.round:
-                self._clock.skip(scale, scale.steps)
+                self._clock.skip_round(scale)
                 continue
+            self._clock.begin(scale)
             if earlier and earlier[0] != scale.size:  # of another shape: nothing but memory taken
                 earlier = last = None
             if number > at.round:
@@ -157,6 +128,7 @@ class _Painting:
                 yield Notice(f"{error}; kept what was painted before {scale.size[0]}x{scale.size[1]}", "warning")
                 return
             self._go_on(scale, last, evaluation)
+            self._clock.ready(scale)
             yield from self._steps(scale, last, evaluation)
             yield from _remarks(last, scale)
             self._pixels, earlier = to_pixels(last.x), (scale.size, last)

@@ -21,6 +21,9 @@ FACTOR = 2.0
 SMALLEST = 128
 """Long side of the coarsest scale; below it the deepest layers see no shapes any more."""
 
+ANY_SIZE = 10_000
+"""Pixels whose time a step takes even if there are none: what is called once, whatever the size (gatys, 2 cores)."""
+
 TILED = 2.5
 """Time of a step in tiles over one at once: two passes, and what tiles overlap."""
 
@@ -82,7 +85,7 @@ class Plan:
 
     def work(self, size: Size) -> float:
         """What a step on a canvas of (width, height) costs, in pixels that are seen at once."""
-        return size[0] * size[1] * (TILED if self.tile_at(size) else 1)
+        return ANY_SIZE + size[0] * size[1] * (TILED if self.tile_at(size) else 1)
 
     def rounds(self) -> Iterator[Scale]:
         """The scales, in pieces of `every` steps: one loss each."""

@@ -186,7 +186,7 @@ def synthesise(
             zoom = math.sqrt(scale.size[0] * scale.size[1] / (asked[0] * asked[1]))
             seen = tuple(Sample(_zoomed(e, zoom), share) for e, share in zip(exemplars, shares, strict=True))
             last = scale.size == stages.scales[-1].size
-            first = Look(sight, painted, (Region(seen),), painted, last=last)
+            first = Look(sight, painted, (Region(seen),), painted, last=last, upright=True)
         look = dataclasses.replace(first, painted=painted, turn=scale.turn)
         loss = model(look, look.regions[0], options)
         return Sum([loss, smooth * (WrappedVariation() if tileable else TotalVariation())]) if smooth else loss
