@@ -24,5 +24,6 @@ def _small_strotss(monkeypatch: pytest.MonkeyPatch) -> None:
     from impasto.online import strotss
 
     monkeypatch.setattr(strotss, "POSITIONS", 128)
+    monkeypatch.setattr(strotss, "PAPER_POSITIONS", 128)
     monkeypatch.setattr(strotss, "BANK", 300)
     monkeypatch.setattr(strotss, "COARSE_SIDE", 10)

@@ -3,22 +3,23 @@
 Every feature of the photo, all layers at once, is replaced by the painting's most like it, and the picture is found
 that has these. At the result's own size that is the beginning; then each layer finds neighbours of its own.
 
+In the preset "best" the photo's features have a small voice of their own, and colours are held to the painting's mean
+and covariance all along, since cosines say nothing of them. "paper" has neither, and corrects the colours in the end.
+
 Departures: the pixels are what is optimised, by L-BFGS, where the paper has a Laplacian pyramid and Adam; neighbours
-are searched on the features' principal components; the photo's features have a small voice of their own; and colours
-are held to the painting's mean and covariance all along, since cosines say nothing of them: the paper corrects them in
-the end.
+are searched on the features' principal components, in a part of the painting's that is drawn once; colours are matched
+linearly in the end, without the paper's filter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event as StopSignal
 from typing import TYPE_CHECKING
 
-from impasto.events import Event
-from impasto.online.options import OnePreset, OnlineOptions
-from impasto.options import option
+from impasto.events import Done, Event, Preview
+from impasto.online.options import OnlineOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,8 +54,6 @@ SMOOTH = 0.1
 class NnstOptions(OnlineOptions):
     """What `nnst` understands: what every online method does."""
 
-    preset: OnePreset = option("best", "our settings for the best picture; the paper's are not here")
-
 
 def paint(content: Picture, styles: Sequence[Picture], options: NnstOptions, *, stop: StopSignal) -> Iterator[Event]:
     """Paints `content` after `styles`; see `easel.paint`."""
@@ -62,10 +61,26 @@ def paint(content: Picture, styles: Sequence[Picture], options: NnstOptions, *, 
     from impasto.online.sight import open_eyes
 
     sight = open_eyes(options, layers(options), options.content_layers)
-    yield from easel.paint(
+    for event in easel.paint(
         "nnst", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
         kept=kept(sight),
-    )  # fmt: skip
+    ):  # fmt: skip
+        yield _recoloured(event, styles[0]) if _corrects(styles, options) else event
+
+
+def _corrects(styles: Sequence[Picture], options: NnstOptions) -> bool:
+    """Whether colours are matched in the end: the paper's way with one painting, whose colours are all wanted."""
+    apart = options.mask or options.style_mask or options.semantic
+    return options.preset == "paper" and options.keep_color == "none" and len(styles) == 1 and not apart
+
+
+def _recoloured(event: Event, style: Picture) -> Event:
+    """With the painting's mean and covariance of colours."""
+    from impasto.image import match_linear
+
+    if not isinstance(event, Preview | Done):
+        return event
+    return replace(event, picture=event.picture.with_pixels(match_linear(event.picture.pixels, style.pixels)))
 
 
 def layers(options: NnstOptions) -> tuple[str, ...]:
@@ -81,9 +96,13 @@ def kept(sight: Sight) -> float:
 
 
 def objective(look: Look, options: NnstOptions) -> Loss:
-    """Photo against style."""
+    """Photo against style; the paper's photo is in what is replaced, and nowhere else."""
+    from impasto.losses import Sum, TotalVariation
     from impasto.online.balance import balanced
 
+    if options.preset == "paper":
+        terms = [look.everywhere(lambda region: texture(look, region, options))]
+        return Sum([*terms, options.tv * TotalVariation()] if options.tv else terms)
     return balanced(look, texture, options, style=STYLE, smooth=SMOOTH)
 
 
@@ -92,7 +111,8 @@ def texture(look: Look, region: Region, options: NnstOptions) -> Loss:
     from impasto.losses import Sum
 
     neighbours = split if look.last and look.turn else joined
-    return Sum([neighbours(look, region, options), *(PALETTE * loss for loss in palette(look, region))])
+    colours = palette(look, region) if options.preset == "best" else []
+    return Sum([neighbours(look, region, options), *(PALETTE * loss for loss in colours)])
 
 
 def palette(look: Look, region: Region) -> list[Loss]:

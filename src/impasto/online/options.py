@@ -13,7 +13,7 @@ Optimizer = Literal["lbfgs", "adam"]
 Pooling = Literal["max", "average"]
 Preset = Literal["best", "paper"]
 OnePreset = Literal["best"]
-"""Of methods whose paper's own settings are not here."""
+"""Of methods whose paper has no settings of its own."""
 
 Quality = Literal["draft", "good", "best"]
 

@@ -2,6 +2,8 @@
 
 A Gram matrix does not fix how strong a feature is where it occurs: many faint ones count as much as a few strong ones,
 and optimisation wanders between them. The paper adds each channel's histogram in a shallow and in a deep layer.
+
+There is no preset "paper": it tunes its weights in the course of each run.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ SMOOTH = 0.2
 class RisserOptions(OnlineOptions):
     """What `risser` understands: what every online method does."""
 
-    preset: OnePreset = option("best", "our settings for the best picture; the paper's are not here")
+    preset: OnePreset = option("best", "our settings for the best picture; the paper tunes its own in each run")
 
 
 def paint(content: Picture, styles: Sequence[Picture], options: RisserOptions, *, stop: StopSignal) -> Iterator[Event]:

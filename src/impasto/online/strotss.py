@@ -3,6 +3,9 @@
 arXiv 1904.12785. The photo is held by which of its parts are alike, not by what they look like: colours and strokes are
 free to change as long as they change alike. The style is a set of hypercolumns, moved onto the picture's like earth.
 
+The preset "paper" has the paper's weights and numbers of positions. "best" gives the photo twice the weight, looks at
+half the positions in half the time, and rounds off what L-BFGS cannot get out of.
+
 Departures: the pixels are what is optimised, by L-BFGS, at positions that stay for some steps; the paper has a
 Laplacian pyramid, RMSprop, and new positions at every step.
 """
@@ -15,8 +18,7 @@ from threading import Event as StopSignal
 from typing import TYPE_CHECKING
 
 from impasto.events import Event
-from impasto.online.options import OnePreset, OnlineOptions
-from impasto.options import option
+from impasto.online.options import OnlineOptions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,23 +33,21 @@ LAYERS = (
 )  # fmt: skip
 """The paper's, besides the colours; of encoders that have none of these, their usual ones."""
 
-POSITIONS = 512  # of the picture, redrawn at each turn; the paper has 1,024, at twice the time
-BANK = 2048  # hypercolumns of the paintings
+POSITIONS, PAPER_POSITIONS = 512, 1024  # of the picture, redrawn at each turn
+BANK, PAPER_BANK = 2048, 5000  # hypercolumns of the paintings
 EVERY = 10
 COARSE_CONTENT = 16.0
 COARSE_SIDE = 64
 """The photo's weight against the style's is 16 at 64 pixels and half of it at each doubling (the paper's section 3)."""
 
-STYLE = 0.5  # the paper's 1 leaves few photos to be known again, rounded as they are here
+STYLE, PAPER_STYLE = 0.5, 1.0  # the paper's leaves few photos to be known again
+ROUNDING, PAPER_ROUNDING = 0.05, 0.0  # of self-similarity
 SMOOTH = 0.0
-ROUNDING = 0.05  # of self-similarity
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrotssOptions(OnlineOptions):
     """What `strotss` understands: what every online method does."""
-
-    preset: OnePreset = option("best", "our settings for the best picture; the paper's are not here")
 
 
 def paint(content: Picture, styles: Sequence[Picture], options: StrotssOptions, *, stop: StopSignal) -> Iterator[Event]:
@@ -84,9 +84,11 @@ def objective(look: Look, options: StrotssOptions) -> Loss:
 
     taps = (IMAGE, *look.sight.style)
     photo, scales = look.once("photo", lambda: _photo(look))
-    positions = draw_positions(POSITIONS, seed=options.seed + look.turn)
-    content = SelfSimilarityLoss(taps, photo, positions=positions, scales=scales, rounding=ROUNDING)
-    style = STYLE / _content_weight(look)
+    paper = options.preset == "paper"
+    positions = draw_positions(PAPER_POSITIONS if paper else POSITIONS, seed=options.seed + look.turn)
+    rounding = PAPER_ROUNDING if paper else ROUNDING
+    content = SelfSimilarityLoss(taps, photo, positions=positions, scales=scales, rounding=rounding)
+    style = (PAPER_STYLE if paper else STYLE) / _content_weight(look)
     return balanced(look, texture, options, style=style, smooth=SMOOTH, content=content)
 
 
@@ -95,9 +97,11 @@ def texture(look: Look, region: Region, options: StrotssOptions) -> Loss:
     from impasto.losses import IMAGE, StrotssStyleLoss
     from impasto.losses.nonparametric.earth_mover import draw_positions
 
-    bank, colours, scales = look.once(("strotss", id(region)), lambda: _bank(look, region))
+    paper = options.preset == "paper"
+    most = PAPER_BANK if paper else BANK
+    bank, colours, scales = look.once(("strotss", id(region)), lambda: _bank(look, region, most))
     guide = look.guides(region, (IMAGE,))[IMAGE]
-    positions = draw_positions(POSITIONS, seed=options.seed + look.turn, guide=guide)
+    positions = draw_positions(PAPER_POSITIONS if paper else POSITIONS, seed=options.seed + look.turn, guide=guide)
     return StrotssStyleLoss(
         (IMAGE, *look.sight.style), bank, colours=colours, positions=positions, scales=scales,
         palette=1 / max(1.0, _content_weight(look)),
@@ -116,7 +120,7 @@ def _photo(look: Look) -> tuple[dict[str, Tensor], dict[str, float]]:
     return photo, even_scales(photo)
 
 
-def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, dict[str, float]]:
+def _bank(look: Look, region: Region, most: int) -> tuple[Tensor, Tensor, dict[str, float]]:
     """Hypercolumns of the paintings (M, D), their colours (M, 3), and what each layer is multiplied by."""
     import torch
 
@@ -127,7 +131,7 @@ def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, dict[str, float]]
     seen = [(s, look.style(s, taps)) for s in region.samples]
     scales = even_scales(seen[0][1])
     places = [
-        draw_positions(max(1, round(BANK * s.share)), guide=look.sight.guides(s.mask, (IMAGE,))[IMAGE]) for s, _ in seen
+        draw_positions(max(1, round(most * s.share)), guide=look.sight.guides(s.mask, (IMAGE,))[IMAGE]) for s, _ in seen
     ]
     bank = torch.cat([sample(maps, at, scales=scales) for (_, maps), at in zip(seen, places, strict=True)])
     colours = torch.cat([sample({IMAGE: maps[IMAGE]}, at) for (_, maps), at in zip(seen, places, strict=True)])
