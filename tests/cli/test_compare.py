@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from impasto.cli.compare import _Interrupts
 from impasto.evaluation import compare
 from impasto.evaluation.compare import Painted, candidates
 from impasto.image import read
@@ -168,16 +167,3 @@ def test_ctrl_c_while_measuring_keeps_the_sheet(impasto: Run, monkeypatch: pytes
     assert ran.code == 130
     assert ran.err == "impasto: left out: every metric; interrupted\n"
     assert read("sheet.png").width > 32
-
-
-def test_what_a_ctrl_c_does(capsys: pytest.CaptureFixture[str]) -> None:
-    interrupts = _Interrupts()
-    interrupts.loading = True
-    with pytest.raises(KeyboardInterrupt):  # a method that has no picture yet need not be waited for
-        interrupts(signal.SIGINT, None)
-    interrupts.loading = False
-    interrupts(signal.SIGINT, None)
-    assert interrupts.stop.is_set()
-    assert "stopping after this step" in capsys.readouterr().err
-    with pytest.raises(KeyboardInterrupt):
-        interrupts(signal.SIGINT, None)

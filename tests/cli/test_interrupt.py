@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.cli.stylize import _Interrupts
+from impasto.cli.interrupts import Interrupts
 from impasto.image import read
 
 from .conftest import GATYS, colours, contents
@@ -88,10 +88,10 @@ def test_ctrl_c_while_the_photo_is_read(folder: Path, program: str) -> None:
 
 
 def test_the_second_ctrl_c_drops_the_picture(capsys: pytest.CaptureFixture[str]) -> None:
-    interrupts = _Interrupts()
+    interrupts = Interrupts(can_wait=False, otherwise="drop the picture")
     with pytest.raises(KeyboardInterrupt):  # there is no picture to save
         interrupts(signal.SIGINT, None)
-    interrupts.can_save = True
+    interrupts.can_wait = True
     interrupts(signal.SIGINT, None)
     assert interrupts.stop.is_set()
     assert "stopping after this step" in capsys.readouterr().err

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json as to_json
 import math
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event as StopSignal
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -20,6 +17,7 @@ import typer
 from impasto.api import settings_of
 from impasto.cli import flags, progress
 from impasto.cli.evaluate import LEGEND
+from impasto.cli.interrupts import Interrupts, interruptible
 from impasto.errors import ImpastoError, OptionError
 from impasto.evaluation import compare
 from impasto.evaluation.compare import Painted, Round
@@ -142,7 +140,7 @@ def _paint(order: Order, content: Picture, styles: Sequence[Picture], *, quiet: 
             settings = order.settings(painted)
             write(painted.done.picture, order.results[painted.method], overwrite=overwrite, settings=settings)
 
-    with _interruptible() as interrupts:
+    with interruptible(can_wait=True, otherwise="leave its picture out") as interrupts:
         watch = partial(_watch, interrupts, quiet=quiet)
         return compare.paint_all(content, styles, order.options, stop=interrupts.stop, watch=watch, keep=keep)
 
@@ -201,48 +199,20 @@ def _files(options: Sequence[StylizeOptions]) -> set[str]:
     return {str(path) for value in values for path in (value if isinstance(value, tuple) else (value,))}
 
 
-class _Interrupts:
-    """The first Ctrl-C ends with the sheet of what there is. A method before its first step has nothing to add to it.
-
-    Attributes:
-        stop: set by a Ctrl-C that can wait for the step at work.
-        loading: whether a method has begun and has no picture yet.
-    """
-
-    def __init__(self) -> None:
-        self.stop, self.loading = StopSignal(), False
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        if self.stop.is_set() or self.loading:
-            raise KeyboardInterrupt
-        self.stop.set()
-        sys.stderr.write("\nimpasto: stopping after this step; Ctrl-C again to leave its picture out\n")
-
-
 @contextmanager
-def _interruptible() -> Iterator[_Interrupts]:
-    interrupts = _Interrupts()
-    before = signal.signal(signal.SIGINT, interrupts)
-    try:
-        yield interrupts
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _watch(interrupts: _Interrupts, *, quiet: bool) -> Iterator[progress.Subscriber]:
+def _watch(interrupts: Interrupts, *, quiet: bool) -> Iterator[progress.Subscriber]:
     """One method's bar; and what a Ctrl-C needs to know."""
-    interrupts.loading = True
+    interrupts.can_wait = False
     try:
         with progress.bar(quiet=quiet) as show:
 
             def hear(event: Event) -> None:
                 show(event)
-                interrupts.loading = interrupts.loading and not isinstance(event, Progress)
+                interrupts.can_wait = interrupts.can_wait or isinstance(event, Progress)
 
             yield hear
     finally:
-        interrupts.loading = False
+        interrupts.can_wait = True
 
 
 def _told(order: Order, made: Round, values: Values) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from impasto import api
-from impasto.cli import flags, painting
-from impasto.cli.stylize import STREAM, Order, _source
+from impasto.cli import flags, job, painting
+from impasto.cli.job import STREAM, Job, Order, source
 from impasto.errors import OptionError
 from impasto.image import read
 from impasto.methods import get_method
@@ -38,7 +38,7 @@ FIXED: dict[str, tuple[Any, Any]] = {
     ),
     "output": (painting.output_flag("IMAGE-LAYER.png"), None),
     "method": (painting.method_flag(api.TEXTURE_METHOD, "with --style, whose texture model"), None),
-    **painting.FIXED,
+    **job.FIXED,
 }
 
 
@@ -55,13 +55,13 @@ def _reconstruct(fixed: dict[str, Any], given: dict[str, Any]) -> None:
     method = get_method(painting.textured(fixed["method"] or api.TEXTURE_METHOD))
     options = method.options_class.from_dict(flags.options_of(method, given))
     ending = re.sub(r"[^\w.-]+", "_", "-".join([*layers, *(["style"] if style else [])]))
-    job = painting.Job(
+    ordered = Job(
         Order(word, (), options, method.name if style else "reconstruct"),
         fixed["output"] or painting.beside(word, ending),
         fixed,
     )
-    image = word if word != STREAM else read(_source(word))
-    job.run(
+    image = word if word != STREAM else read(source(word))
+    ordered.run(
         lambda on_event, stop: api.reconstruct(
             image, layers, options=options, style=style, on_event=on_event, stop=stop
         )

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from impasto import api
-from impasto.cli import flags, painting
-from impasto.cli.stylize import STREAM, Order, _source
+from impasto.cli import flags, job, painting
+from impasto.cli.job import STREAM, Job, Order, source
 from impasto.errors import OptionError
 from impasto.image import read
 from impasto.methods import get_method
@@ -34,7 +34,7 @@ FIXED: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "tileable": (Annotated[bool, typer.Option("--tileable", help="make opposite borders fit each other")], False),
-    **painting.FIXED,
+    **job.FIXED,
 }
 
 
@@ -51,9 +51,9 @@ def _texture(fixed: dict[str, Any], given: dict[str, Any]) -> None:
     options = method.options_class.from_dict(flags.options_of(method, given))
     size = _size(fixed["size"])
     order = Order(words[0], tuple(words[1:]), options, method.name)
-    job = painting.Job(order, fixed["output"] or _beside(words), fixed)
-    styles = [word if word != STREAM else read(_source(word)) for word in words]
-    job.run(
+    ordered = Job(order, fixed["output"] or _beside(words), fixed)
+    styles = [word if word != STREAM else read(source(word)) for word in words]
+    ordered.run(
         lambda on_event, stop: api.texture(
             styles, options=options, size=size, tileable=fixed["tileable"], on_event=on_event, stop=stop
         )
