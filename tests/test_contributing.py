@@ -26,7 +26,8 @@ from impasto.losses import Loss
 from impasto.methods import METHODS, Method, get_method, run
 from impasto.picture import Pixels
 from losses.base import LossTests
-from methods_base import StepwiseTests, encoders_once, painting, photo
+from methods_base import encoders_once, painting, photo
+from stepwise_base import StepwiseTests
 
 __all__ = ["encoders_once"]
 

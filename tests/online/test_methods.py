@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from impasto.methods import METHODS, Method
-from methods_base import MethodTests, StepwiseTests, takes_steps
+from methods_base import MethodTests, takes_steps
+from stepwise_base import StepwiseTests
 
 AT_ONCE = [m for m in METHODS.values() if not takes_steps(m) and not m.needs_model]
 IN_STEPS = [m for m in METHODS.values() if takes_steps(m)]

@@ -184,3 +184,17 @@ def test_the_look_has_one_region_without_masks(eyes: Sight) -> None:
     assert look.guides(look.regions[0]) == dict.fromkeys(LAYERS)
     assert set(look.content()) == {"relu4_2"}
     assert set(look.style(look.regions[0].samples[0], ("image", "relu1_1"))) == {"image", "relu1_1"}
+
+
+def test_a_photo_in_the_colours_of_its_paintings(tmp_path: Path) -> None:
+    mask = np.zeros((30, 40), np.float32)
+    mask[:, :20] = 1
+    paintings = [painting(), painting(BLUE)]
+    write(Picture(np.repeat(mask[..., None], 3, 2)), tmp_path / "left.png")
+    write(Picture(np.repeat(1 - mask[..., None], 3, 2)), tmp_path / "right.png")
+    options = OnlineOptions(size=40, mask=(tmp_path / "left.png", tmp_path / "right.png"))
+    found = prepare(noise(40, 30), paintings, options).in_style_colours()
+    warmth = found[..., 0] - found[..., 2]
+    assert warmth[:, :20].mean() > warmth[:, 20:].mean() + 0.1
+    half = prepare(noise(40, 30), paintings, OnlineOptions(size=40)).in_style_colours()
+    assert warmth[:, 20:].mean() < (half[..., 0] - half[..., 2]).mean() < warmth[:, :20].mean()

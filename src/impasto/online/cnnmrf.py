@@ -35,7 +35,7 @@ MOST = 6000
 """Patches of the paintings a layer: about as many as a picture of 512x384 has itself."""
 
 PALETTE = 2.0  # weight of colours against patches, which are matched where colours are hardly seen
-STYLE = 4.0
+STYLE = 2.0
 SMOOTH = 0.2
 
 

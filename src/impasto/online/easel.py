@@ -15,7 +15,7 @@ from impasto.online.mixing import mix_scales
 from impasto.online.options import OnlineOptions
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Scale, plan
-from impasto.online.scene import prepare, result_size
+from impasto.online.scene import Scene, prepare, result_size
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 
@@ -41,6 +41,7 @@ def paint(
     stop: StopSignal,
     every: int | None = None,
     kept: float = 0.0,
+    begin: Callable[[Scene], Pixels] | None = None,
 ) -> Iterator[Event]:
     """Paints `content` after `styles`, from coarse to fine.
 
@@ -55,6 +56,7 @@ def paint(
         every: steps after which the loss is made anew from the picture so far, for losses whose target depends on
             it, such as the nearest patches; None for once a scale.
         kept: bytes a pixel that the loss keeps of photo and paintings besides the photo's content maps.
+        begin: where the method begins if nobody says where, in place of the photo.
 
     Yields:
         Started, Progress, Preview, Notice, and Done with the picture.
@@ -68,6 +70,8 @@ def paint(
     stages = plan(result_size(content, options), options, sight, every=every, kept=kept)
     checkpoint = _checkpoint(name, content, styles, options, sight)
     scene = prepare(content, styles, options)
+    if begin and options.init is None and options.quality != "draft":
+        scene = dataclasses.replace(scene, start=begin(scene))
     yield Started(name, scene.content.size, stages.steps)
     yield from (Notice(text) for text in scene.notices)
     if options.mix_scales:

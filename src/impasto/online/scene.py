@@ -95,6 +95,18 @@ class Scene:
             for part in self.parts
         )
 
+    def in_style_colours(self) -> Pixels:
+        """The photo with the mean and covariance of the paintings' colours, in each part those of its own."""
+        matched = [match_linear(self.photo, style) for style in self.styles]
+        made = np.zeros_like(self.photo)
+        covered = np.zeros((*self.photo.shape[:2], 1), np.float32)
+        for part in self.parts:
+            where = np.ones_like(covered) if part.mask is None else part.mask[..., None]
+            made += where * sum((share * matched[n] for n, share, _ in part.styles), np.float32(0))
+            covered += where
+        found: Pixels = made + (1 - covered).clip(0, 1) * self.photo
+        return found
+
     def finish(self, event: Event) -> Event:
         """An event whose picture has its final colours."""
         if self.keep_color != "luminance" or not isinstance(event, Preview | Done):

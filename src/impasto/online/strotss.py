@@ -6,6 +6,9 @@ free to change as long as they change alike. The style is a set of hypercolumns,
 The preset "paper" has the paper's weights and numbers of positions. "best" gives the photo twice the weight, looks at
 half the positions in half the time, and rounds off what L-BFGS cannot get out of.
 
+It begins with the photo in the painting's colours: which parts are alike does not say what colours they have, and those
+that the picture began with would stay. The paper begins with the painting's mean colour.
+
 Departures: the pixels are what is optimised, by L-BFGS, at positions that stay for some steps; the paper has a
 Laplacian pyramid, RMSprop, and new positions at every step.
 """
@@ -40,9 +43,10 @@ COARSE_CONTENT = 16.0
 COARSE_SIDE = 64
 """The photo's weight against the style's is 16 at 64 pixels and half of it at each doubling (the paper's section 3)."""
 
-STYLE, PAPER_STYLE = 0.5, 1.0  # the paper's leaves few photos to be known again
+STYLE, PAPER_STYLE = 0.3, 1.0  # the paper's leaves few photos to be known again
 ROUNDING, PAPER_ROUNDING = 0.05, 0.0  # of self-similarity
-SMOOTH = 0.0
+SMOOTH = 0.05
+PALETTE = 2.0  # weight of the colours' mean and covariance, at every size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +57,13 @@ class StrotssOptions(OnlineOptions):
 def paint(content: Picture, styles: Sequence[Picture], options: StrotssOptions, *, stop: StopSignal) -> Iterator[Event]:
     """Paints `content` after `styles`; see `easel.paint`."""
     from impasto.online import easel
+    from impasto.online.scene import Scene
     from impasto.online.sight import open_eyes
 
     sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
         "strotss", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
-        kept=kept(sight),
+        kept=kept(sight), begin=Scene.in_style_colours,
     )  # fmt: skip
 
 
@@ -89,23 +94,25 @@ def objective(look: Look, options: StrotssOptions) -> Loss:
     rounding = PAPER_ROUNDING if paper else ROUNDING
     content = SelfSimilarityLoss(taps, photo, positions=positions, scales=scales, rounding=rounding)
     style = (PAPER_STYLE if paper else STYLE) / _content_weight(look)
-    return balanced(look, texture, options, style=style, smooth=SMOOTH, content=content)
+    return balanced(look, texture, options, style=style, smooth=0 if paper else SMOOTH, content=content)
 
 
 def texture(look: Look, region: Region, options: StrotssOptions) -> Loss:
     """The paper's equations 6 and 7: earth mover's distance, moments, palette."""
-    from impasto.losses import IMAGE, StrotssStyleLoss
+    from impasto.losses import IMAGE, StrotssStyleLoss, Sum
     from impasto.losses.nonparametric.earth_mover import draw_positions
+    from impasto.online.nnst import palette
 
     paper = options.preset == "paper"
     most = PAPER_BANK if paper else BANK
     bank, colours, scales = look.once(("strotss", id(region)), lambda: _bank(look, region, most))
     guide = look.guides(region, (IMAGE,))[IMAGE]
     positions = draw_positions(PAPER_POSITIONS if paper else POSITIONS, seed=options.seed + look.turn, guide=guide)
-    return StrotssStyleLoss(
-        (IMAGE, *look.sight.style), bank, colours=colours, positions=positions, scales=scales,
-        palette=1 / max(1.0, _content_weight(look)),
+    weight = _content_weight(look)
+    style = StrotssStyleLoss(
+        (IMAGE, *look.sight.style), bank, colours=colours, positions=positions, scales=scales, palette=1 / weight,
     )  # fmt: skip
+    return style if paper else Sum([style, *(PALETTE * weight * loss for loss in palette(look, region))])
 
 
 def _content_weight(look: Look) -> float:
