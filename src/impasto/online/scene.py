@@ -95,8 +95,12 @@ class Scene:
             for part in self.parts
         )
 
-    def in_style_colours(self) -> Pixels:
-        """The photo with the mean and covariance of the paintings' colours, in each part those of its own."""
+    def in_style_colours(self, strength: float = 1.0) -> Pixels:
+        """The photo with the mean and covariance of the paintings' colours, in each part those of its own.
+
+        Args:
+            strength: part of the way to them, in [0, 1].
+        """
         matched = [match_linear(self.photo, style) for style in self.styles]
         made = np.zeros_like(self.photo)
         covered = np.zeros((*self.photo.shape[:2], 1), np.float32)
@@ -104,7 +108,8 @@ class Scene:
             where = np.ones_like(covered) if part.mask is None else part.mask[..., None]
             made += where * sum((share * matched[n] for n, share, _ in part.styles), np.float32(0))
             covered += where
-        found: Pixels = made + (1 - covered).clip(0, 1) * self.photo
+        made += (1 - covered).clip(0, 1) * self.photo
+        found: Pixels = self.photo + strength * (made - self.photo)
         return found
 
     def finish(self, event: Event) -> Event:

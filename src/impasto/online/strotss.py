@@ -57,13 +57,12 @@ class StrotssOptions(OnlineOptions):
 def paint(content: Picture, styles: Sequence[Picture], options: StrotssOptions, *, stop: StopSignal) -> Iterator[Event]:
     """Paints `content` after `styles`; see `easel.paint`."""
     from impasto.online import easel
-    from impasto.online.scene import Scene
     from impasto.online.sight import open_eyes
 
     sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
         "strotss", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
-        kept=kept(sight), begin=Scene.in_style_colours,
+        kept=kept(sight), begin=lambda scene: scene.in_style_colours(min(1.0, 2 * options.strength)),
     )  # fmt: skip
 
 
