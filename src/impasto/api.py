@@ -22,8 +22,11 @@ from impasto.picture import Picture
 Source = Any
 """A path, bytes, a binary file, a PIL image, an array (H, W[, C]), or a Picture: whatever `read` takes."""
 
-TEXTURE_METHOD = "gatys"
-"""Whose texture model is used when no options name one: of those there are, the one whose textures look best."""
+TEXTURE_METHOD = "w2"
+"""Whose texture model makes textures when no options name one: of the quick ones, that whose textures look best."""
+
+STATISTICS_METHOD = "gatys"
+"""Whose statistics are inverted when no options name one: those of the papers' figures."""
 
 
 def stylize(
@@ -80,7 +83,7 @@ def texture(
 
     Args:
         styles: one picture in any form that `stylize` takes, or a list of them, mixed as `options.blend` says.
-        options: `GatysOptions` (the default), ...: the texture model is that of the method whose options these are.
+        options: `impasto.online.w2.W2Options` (the default), ...: the texture model is that of the method whose options these are.
         size: (width, height) of the result, or its long side; as large as the first picture, of at most 512 pixels, if
             not given. A larger result shows more of the material, not larger grains; `options.style_scale` does that.
         tileable: whether opposite borders of the result fit each other, so that it covers a plane without seams.
@@ -104,7 +107,7 @@ def texture(
         (64, 32)
     """
     many: Sequence[Any] = styles if isinstance(styles, list | tuple) else [styles]
-    chosen, model, home = _texture_model(options)
+    chosen, model, home = _texture_model(options, TEXTURE_METHOD)
     from impasto.online.texture import synthesise
 
     if not many:
@@ -158,7 +161,7 @@ def reconstruct(
         >>> reconstruct(photo, "relu1_1", options=GatysOptions(steps=2)).size
         (48, 32)
     """
-    chosen, model, home = _texture_model(options)
+    chosen, model, home = _texture_model(options, STATISTICS_METHOD)
     from impasto.online.inversion import invert
 
     taps = [layers] if isinstance(layers, str) else list(layers)
@@ -172,9 +175,9 @@ def reconstruct(
     return replace(picture, settings={"impasto": version("impasto"), **told, "options": chosen.to_dict()})
 
 
-def _texture_model(options: StylizeOptions | None) -> tuple[Any, Any, Any]:
-    """The options (those of `TEXTURE_METHOD` if there are none), and their method's texture model and module."""
-    chosen = options or get_method(TEXTURE_METHOD).options_class()
+def _texture_model(options: StylizeOptions | None, usual: str) -> tuple[Any, Any, Any]:
+    """The options (those of the usual method if there are none), and their method's texture model and module."""
+    chosen = options or get_method(usual).options_class()
     method = method_of(chosen)
     if not method.texture:
         having = ", ".join(m.name for m in METHODS.values() if m.texture)

@@ -37,7 +37,7 @@ FIXED: dict[str, tuple[Any, Any]] = {
         False,
     ),
     "output": (painting.output_flag("IMAGE-LAYER.png"), None),
-    "method": (painting.method_flag(api.TEXTURE_METHOD, "with --style, whose texture model"), None),
+    "method": (painting.method_flag(api.STATISTICS_METHOD, "with --style, whose texture model"), None),
     **job.FIXED,
 }
 
@@ -52,7 +52,7 @@ def _reconstruct(fixed: dict[str, Any], given: dict[str, Any]) -> None:
     if fixed["method"] and not style:
         raise OptionError("-m says whose statistics are wanted; mend: add --style, or leave -m out")
     layers = [layer.strip() for layer in fixed["layer"].split(",") if layer.strip()]
-    method = get_method(painting.textured(fixed["method"] or api.TEXTURE_METHOD))
+    method = get_method(painting.textured(fixed["method"] or api.STATISTICS_METHOD))
     options = method.options_class.from_dict(flags.options_of(method, given))
     ending = re.sub(r"[^\w.-]+", "_", "-".join([*layers, *(["style"] if style else [])]))
     ordered = Job(
