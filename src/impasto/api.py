@@ -83,7 +83,8 @@ def texture(
 
     Args:
         styles: one picture in any form that `stylize` takes, or a list of them, mixed as `options.blend` says.
-        options: `impasto.online.w2.W2Options` (the default), ...: the texture model is that of the method whose options these are.
+        options: `impasto.online.w2.W2Options` (the default), `GatysOptions`, ...: the texture model is that of the
+            method whose options these are.
         size: (width, height) of the result, or its long side; as large as the first picture, of at most 512 pixels, if
             not given. A larger result shows more of the material, not larger grains; `options.style_scale` does that.
         tileable: whether opposite borders of the result fit each other, so that it covers a plane without seams.
