@@ -27,6 +27,8 @@ COMMANDS = {
     "style": "Read a painting's style once, keep it as a small file.",
     "train": "Train a network; the same command again goes on.",
     "export": "Write a trained network as a file that needs no torch.",
+    "studio": "A web page and an HTTP API on this machine.",
+    "worker": "Work off the studio's jobs, on any machine.",
     "evaluate": "Compare networks on the same photos and paintings.",
     "methods": "List the methods, their papers and what they are good at.",
     "encoders": "List the pretrained networks that online methods look with.",

@@ -1,0 +1,144 @@
+"""`impasto studio`: the web page and the HTTP API, with workers of their own, in one command."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import platformdirs
+import typer
+
+from impasto.cli.worker import COUNT, DATABASE, STORE, need_extra, places
+from impasto.errors import ImpastoError, OptionError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+PORT = 7400
+
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="where to listen; others than this machine need a --token")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free")]
+Token = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME:SECRET", help="who may come in; may be given more than once, each sees only his own"),
+]
+Allow = Annotated[
+    list[str] | None, typer.Option("--allow-host", metavar="NAME", help="a name under which browsers reach it")
+]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="open the page")]
+
+
+def register(app: typer.Typer, name: str, text: str) -> None:
+    """Adds the command."""
+
+    @app.command(name, help=text)
+    def studio(
+        host: Host = "127.0.0.1", port: Port = PORT, database: DATABASE = None, store: STORE = None,
+        workers: COUNT = 1, token: Token = None, allow_host: Allow = None, browser: Browser = True,
+    ) -> None:  # fmt: skip
+        need_extra()
+        _serve(host, port, *places(database, store, Path(platformdirs.user_data_dir("impasto")) / "studio"),
+               workers=workers, tokens=_tokens(token or []), names=allow_host or [], browser=browser)  # fmt: skip
+
+
+def _serve(
+    host: str, port: int, database: str, store: str, *, workers: int, tokens: dict[str, str], names: Sequence[str],
+    browser: bool,
+) -> None:  # fmt: skip
+    """Until Ctrl-C."""
+    import uvicorn
+
+    from impasto.studio import logs
+    from impasto.studio.app import make_app
+    from impasto.studio.jobs.crew import Crew
+    from impasto.studio.jobs.database import Database
+    from impasto.studio.limits import Limits
+    from impasto.studio.room import Room
+    from impasto.studio.store import Store
+
+    hosts = _hosts(host, names)
+    if not _is_local(host) and not tokens:
+        raise OptionError(
+            f"--host {host} lets others in; mend: --token NAME:SECRET, with a secret of 16 letters or more"
+        )
+    limits = Limits.from_environment()
+    Store(store)
+    line = _listen(host, port)
+    logs.begin()
+    room = Room(Database(database), store, limits, tokens)
+    config = uvicorn.Config(
+        make_app(room, hosts=hosts), log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        limit_concurrency=limits.connections, timeout_keep_alive=15, timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    secret = next(iter(tokens.values()), "")
+    address = f"http://{_shown(host)}:{line.getsockname()[1]}/"
+    typer.echo(f"impasto studio: {address}{'?token=' + secret if secret else ''}  (Ctrl-C ends it)")
+    if browser:
+        _open_when_up(server, address + (f"?token={secret}" if secret else ""))
+    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds):
+        server.run(sockets=[line])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket, bound before anything is begun, so that a port that is taken is told in one line."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        line = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        line.bind(address)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ImpastoError(f"{host}:{port} cannot be listened on ({why.lower()}); mend: --port {port + 1}") from None
+    line.set_inheritable(False)
+    return line
+
+
+def _open_when_up(server: uvicorn.Server, address: str) -> None:
+    def wait() -> None:
+        while not server.started and not server.should_exit:
+            threading.Event().wait(0.05)
+        webbrowser.open(address)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _tokens(words: Sequence[str]) -> dict[str, str]:
+    """NAME:SECRET words; a secret alone is everybody's.
+
+    Raises:
+        OptionError: when a secret is short enough to be guessed, or does not fit into a cookie.
+    """
+    found = {}
+    for word in words:
+        name, colon, secret = word.rpartition(":")
+        if not re.fullmatch(r"[A-Za-z0-9_-]{16,128}", secret):
+            raise OptionError("--token needs a secret of 16 to 128 letters, digits, - or _; mend: openssl rand -hex 16")
+        if colon and not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name):
+            raise OptionError(f"--token {name!r} is no name; give letters, digits, . - or _")
+        found[name or "guest"] = secret
+    return found
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _hosts(host: str, names: Sequence[str]) -> tuple[str, ...]:
+    own = () if host in ("0.0.0.0", "::") else (_shown(host).lower(),)  # noqa: S104 - compared, not bound
+    return ("localhost", "127.0.0.1", "[::1]", *own, *(name.lower() for name in names))
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,263 @@
+"""The HTTP API: what can be asked, and what is answered. What it all means is in `room.py` and `jobs/`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Header, Query, Request, Response, UploadFile
+from fastapi import Path as InPath
+from starlette.concurrency import run_in_threadpool
+
+from impasto.studio import metrics
+from impasto.studio.errors import KindError, MissingError, TooLargeError
+from impasto.studio.gallery import built_in, built_in_thumbnail
+from impasto.studio.live import FORMATS
+from impasto.studio.orders import Order, check, guest_methods
+from impasto.studio.room import Room
+from impasto.studio.schemas import (
+    FastIn,
+    Id,
+    JobIn,
+    JobOut,
+    MethodOut,
+    PictureKind,
+    PictureOut,
+    State,
+    StyleOut,
+    Trouble,
+    method_out,
+)
+from impasto.studio.store import picture_file, preview_file, thumbnail_file
+from impasto.studio.streams import EventStream
+
+FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+"""What an id stands for never changes."""
+
+TROUBLES: dict[int | str, dict[str, Any]] = {
+    code: {"model": Trouble, "description": text}
+    for code, text in {
+        400: "the request cannot be read", 401: "a token is needed", 403: "the request came from another page",
+        404: "there is none of that name", 409: "not in its present state", 413: "too many bytes",
+        415: "no picture of a kind that is taken", 421: "the studio has no such name",
+        422: "something in it does not fit", 429: "too much at once; see Retry-After", 503: "not ready",
+    }.items()
+}  # fmt: skip
+
+router = APIRouter(prefix="/api", responses=TROUBLES)
+
+PathId = Annotated[Id, InPath()]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Image = Response
+JPEG, PNG = "image/jpeg", "image/png"
+_FILE: dict[int | str, dict[str, Any]] = {200: {"content": {PNG: {}}, "description": "the picture"}}
+_SMALL: dict[int | str, dict[str, Any]] = {200: {"content": {JPEG: {}}, "description": "the picture, small"}}
+
+
+def _room(request: Request) -> Room:
+    room: Room = request.app.state.room
+    return room
+
+
+def _owner(request: Request) -> str:
+    owner: str = request.state.owner
+    return owner
+
+
+# What there is
+
+
+@router.get("/methods")
+def methods() -> list[MethodOut]:
+    """The ways of painting, each with the schema of its options."""
+    return [method_out(method) for method in guest_methods()]
+
+
+@router.get("/limits")
+def limits(request: Request) -> dict[str, float]:
+    """What the studio takes, holds and waits for."""
+    room = _room(request)
+    return {**room.limits.to_dict(), "keep_seconds": room.keep_seconds}
+
+
+@router.get("/styles")
+def styles(request: Request) -> list[StyleOut]:
+    """Paintings to choose from: the built-in ones, then your own."""
+    return _room(request).styles(_owner(request))
+
+
+StyleName = Annotated[str, InPath(pattern=r"^[a-z0-9-]{1,40}$")]
+
+
+@router.get("/styles/{name}/file", response_class=Image, responses=_SMALL)
+def style_file(name: StyleName) -> Response:
+    """A built-in painting."""
+    if name not in built_in():
+        raise MissingError("there is no such style")
+    return Response(built_in()[name].path.read_bytes(), media_type=JPEG, headers=FOREVER)
+
+
+@router.get("/styles/{name}/thumbnail", response_class=Image, responses=_SMALL)
+def style_thumbnail(name: StyleName) -> Response:
+    """A built-in painting, small."""
+    return Response(built_in_thumbnail(name), media_type=JPEG, headers=FOREVER)
+
+
+# Pictures
+
+
+@router.post("/pictures", status_code=201)
+async def upload(request: Request, file: UploadFile, kind: Annotated[PictureKind, Form()] = "photo") -> PictureOut:
+    """Uploads a photo, a painting or a mask: JPEG, PNG, WebP, AVIF, TIFF or HEIC.
+
+    It is decoded by a process of its own and kept as PNG, without the places and serial numbers that cameras note.
+    """
+    room, owner = _room(request), _owner(request)
+    data = await file.read(room.limits.upload_bytes + 1)
+    if len(data) > room.limits.upload_bytes:
+        raise TooLargeError(f"the picture has more than {room.limits.upload_bytes} bytes; mend: make it smaller")
+    if not data:
+        raise KindError("the file is empty; mend: give a picture")
+    with metrics.decoding():
+        decoded = await run_in_threadpool(room.decoders.ask, data, room.limits)
+    return await run_in_threadpool(room.keep, decoded, owner=owner, kind=kind, name=file.filename or "")
+
+
+@router.get("/pictures")
+def pictures(
+    request: Request, kind: Literal["photo", "style", "mask", "result"] | None = None, limit: Limit = 100
+) -> list[PictureOut]:
+    """Your pictures, newest first."""
+    return _room(request).pictures(_owner(request), kind, limit)
+
+
+@router.get("/pictures/{picture}")
+def picture(request: Request, picture: PathId) -> PictureOut:
+    """One picture."""
+    return _room(request).picture(picture, _owner(request))
+
+
+@router.get("/pictures/{picture}/file", response_class=Image, responses=_FILE)
+def picture_bytes(request: Request, picture: PathId, download: bool = False) -> Response:
+    """A picture's PNG, as a download if wanted."""
+    found = _room(request).picture(picture, _owner(request))
+    headers = dict(FOREVER)
+    if download:
+        headers["content-disposition"] = _attachment(found.name)
+    return Response(_room(request).store.get(picture_file(picture)), media_type=PNG, headers=headers)
+
+
+@router.get("/pictures/{picture}/thumbnail", response_class=Image, responses=_SMALL)
+def picture_thumbnail(request: Request, picture: PathId) -> Response:
+    """A picture, small."""
+    _room(request).picture(picture, _owner(request))
+    return Response(_room(request).store.get(thumbnail_file(picture)), media_type=JPEG, headers=FOREVER)
+
+
+@router.delete("/pictures/{picture}", status_code=204)
+def delete_picture(request: Request, picture: PathId) -> None:
+    """Deletes a picture and its files."""
+    _room(request).delete_picture(picture, _owner(request))
+
+
+# At once
+
+
+@router.post("/fast", response_class=Image, responses={200: {"content": {t: {} for t in FORMATS.values()}}})
+def fast(request: Request, asked: FastIn) -> Response:
+    """Paints with the fast method while you wait, at most as large as `fast_side` in the limits."""
+    room, owner = _room(request), _owner(request)
+    order = Order("stylize", "fast", asked.content, tuple(asked.styles), asked.options)
+    order = check(order, room.limits)
+    for identity in order.reads():
+        room.picture(identity, owner)
+    if len(order.reads()) > 1 + len(asked.styles):
+        raise MissingError("masks are for jobs; leave them out")
+    start = time.perf_counter()
+    data, _ = room.painter.ask(
+        room.store_url, asked.content, asked.styles, order.options, room.limits.fast_side, asked.format
+    )
+    headers = {"x-seconds": f"{time.perf_counter() - start:.3f}"}
+    return Response(data, media_type=FORMATS[asked.format], headers=headers)
+
+
+# Jobs
+
+Key = Annotated[str | None, Header(pattern=r"^[!-~]{1,64}$", description="the same key, the same job")]
+
+
+@router.post("/jobs", status_code=201)
+def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> JobOut:
+    """Orders a picture."""
+    room, owner = _room(request), _owner(request)
+    size = (asked.size.width, asked.size.height) if asked.size else None
+    order = Order(
+        asked.job, asked.method, asked.content, tuple(asked.styles), asked.options, size, asked.tileable,
+        tuple(asked.layers), asked.statistics,
+    )  # fmt: skip
+    order = check(order, room.limits).named(room.label_of(order, owner))
+    identity = room.queue.submit(
+        order.to_stored(), owner=owner, client=request.state.client, reads=order.reads(), key=idempotency_key
+    )
+    return room.job(room.queue.get(identity, owner))
+
+
+@router.get("/jobs")
+def jobs(
+    request: Request, state: State | None = None, limit: Limit = 50, before: Annotated[float | None, Query(ge=0)] = None
+) -> list[JobOut]:
+    """Your jobs, newest first; go on with `before` = the `created` of the last."""
+    room = _room(request)
+    return [room.job(row) for row in room.queue.list(_owner(request), state=state, limit=limit, before=before)]
+
+
+@router.get("/jobs/{job}")
+def job(request: Request, job: PathId) -> JobOut:
+    """One job, as it stands."""
+    room = _room(request)
+    return room.job(room.queue.get(job, _owner(request)))
+
+
+@router.post("/jobs/{job}/cancel", status_code=202)
+def cancel(request: Request, job: PathId) -> JobOut:
+    """Stops a job; a running one keeps its best picture so far. A job that is over stays as it is."""
+    room, owner = _room(request), _owner(request)
+    room.queue.cancel(job, owner)
+    return room.job(room.queue.get(job, owner))
+
+
+@router.delete("/jobs/{job}", status_code=204)
+def delete_job(request: Request, job: PathId) -> None:
+    """Deletes a job that is over, and its result."""
+    _room(request).delete_job(job, _owner(request))
+
+
+@router.get("/jobs/{job}/preview", response_class=Image, responses=_SMALL)
+def preview(request: Request, job: PathId, step: Annotated[int | None, Query(ge=0)] = None) -> Response:
+    """The newest preview; `step` only keeps browsers from showing an older one."""
+    room = _room(request)
+    room.queue.get(job, _owner(request))
+    return Response(room.store.get(preview_file(job)), media_type=JPEG)
+
+
+@router.get(
+    "/jobs/{job}/events", response_class=EventStream,
+    responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "the job is over and all is told"}},
+)  # fmt: skip
+def events(
+    request: Request, job: PathId, after: Annotated[int, Query(ge=0, le=2**31)] = 0,
+    last_event_id: Annotated[str | None, Header(pattern=r"^[0-9]{1,9}$")] = None,
+) -> Response:  # fmt: skip
+    """A job's events as they happen: started, progress, preview, notice, state, and in the end `end` with the job."""
+    room, owner = _room(request), _owner(request)
+    row, seen = room.queue.get(job, owner), int(last_event_id or after)
+    if row.state not in ("queued", "running") and seen >= row.told:
+        return Response(status_code=204)  # which tells a browser not to come again
+    return EventStream(room, job, owner, seen)
+
+
+def _attachment(name: str) -> str:
+    """A header that names a file, whatever letters its name has (RFC 6266)."""
+    from urllib.parse import quote
+
+    return f"attachment; filename=\"picture.png\"; filename*=UTF-8''{quote(name.rpartition('.')[0] or name)}.png"

@@ -1,0 +1,154 @@
+"""The application: API, page and guard put together, and the chores that run beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from impasto.errors import ImpastoError
+from impasto.studio import logs, metrics
+from impasto.studio.api import router
+from impasto.studio.errors import BusyError, ConflictError, KindError, MissingError, TooLargeError
+from impasto.studio.guard import Guard, Rules
+from impasto.studio.jobs.retention import tidy
+from impasto.studio.room import Room
+
+PAGE = Path(__file__).parent / "page"
+TIDY_SECONDS = 600.0
+
+CODES: dict[type[ImpastoError], int] = {
+    MissingError: 404, ConflictError: 409, TooLargeError: 413, KindError: 415, BusyError: 429, ImpastoError: 422
+}  # fmt: skip
+
+log = logs.get("app")
+
+
+def make_app(room: Room, *, hosts: tuple[str, ...]) -> FastAPI:
+    """The studio as an ASGI application.
+
+    Args:
+        room: what it works with; closed when the application ends.
+        hosts: names under which it answers, without ports.
+    """
+    app = FastAPI(
+        title="Impasto studio", version=version("impasto"), lifespan=_lifespan, docs_url=None, redoc_url=None,
+        openapi_url="/api/openapi.json", summary="Paint one picture in the style of another.",
+    )  # fmt: skip
+    app.state.room = room
+    app.include_router(router)
+    _add_signs(app)
+    _add_troubles(app)
+    app.middleware("http")(_count)
+    app.add_middleware(Guard, rules=Rules(hosts, room.tokens, room.limits))
+    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    room: Room = app.state.room
+    chores = asyncio.create_task(_chores(room))
+    try:
+        yield
+    finally:
+        chores.cancel()
+        with suppress(asyncio.CancelledError):
+            await chores
+        await run_in_threadpool(room.close)
+
+
+async def _chores(room: Room) -> None:
+    """Throws away what is too old, now and then."""
+    while True:
+        try:
+            await run_in_threadpool(
+                tidy, room.database, room.store, keep_seconds=room.keep_seconds, keep_bytes=room.limits.keep_bytes
+            )
+        except Exception:
+            log.exception("retention")
+        await asyncio.sleep(TIDY_SECONDS)
+
+
+def _add_signs(app: FastAPI) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz(request: Request) -> Response:
+        room: Room = request.app.state.room
+        try:
+            troubles = [] if room.queue.alive() else ["no worker is at work"]
+        except SQLAlchemyError:
+            troubles = ["the database does not answer"]
+        if room.free_disk is not None and room.free_disk < room.limits.disk_bytes:
+            troubles.append("the disk is nearly full")
+        return JSONResponse({"ready": not troubles, "troubles": troubles}, 503 if troubles else 200)
+
+    @app.get("/metrics", include_in_schema=False)
+    def figures(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(metrics.text(request.app.state.room), media_type="text/plain; version=0.0.4")
+
+
+def _add_troubles(app: FastAPI) -> None:
+    @app.exception_handler(ImpastoError)
+    def refused(_: Request, error: ImpastoError) -> JSONResponse:
+        code = next(code for kind, code in CODES.items() if isinstance(error, kind))
+        headers = {"retry-after": str(error.retry_after)} if isinstance(error, BusyError) else None
+        return trouble(code, _without_flags(str(error)), headers)
+
+    @app.exception_handler(RequestValidationError)
+    def unfit(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str | int))[:80]
+        return trouble(422, f"{where or 'the request'}: {first['msg']}")
+
+    @app.exception_handler(HTTPException)
+    def other(_: Request, error: HTTPException) -> JSONResponse:
+        return trouble(error.status_code, str(error.detail).lower(), dict(error.headers or {}))
+
+    @app.exception_handler(SQLAlchemyError)
+    def unreachable(_: Request, error: SQLAlchemyError) -> JSONResponse:
+        log.error("database", exc_info=error)
+        return trouble(503, "the database does not answer; mend: try again", {"retry-after": "5"})
+
+
+async def _count(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Times each answer, by its route; a fault of ours is logged and told in one line."""
+    start = time.perf_counter()
+    try:
+        response = await answer(request)
+    except Exception:
+        log.exception("fault")
+        response = trouble(500, "this is a fault of the studio; mend: report it")
+    route: Any = request.scope.get("route")
+    path = getattr(route, "path", "none")
+    metrics.requests.labels(path, request.method, response.status_code).inc()
+    metrics.request_seconds.labels(path).observe(time.perf_counter() - start)
+    return response
+
+
+def trouble(code: int, error: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """An answer that says in one line what went wrong."""
+    line = " ".join(error.split())[:400].encode("utf-8", "replace").decode()
+    return JSONResponse({"error": line}, code, headers)
+
+
+def _without_flags(text: str) -> str:
+    """The library speaks of --keep-color; here it is keep_color."""
+    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)

@@ -1,0 +1,184 @@
+"""Who may come in: hosts, origins, tokens, sizes; and what every answer tells the browser. Plain ASGI.
+
+A browser can be made to send requests to this machine by any page it shows. So the name in `Host` must be one of ours
+(or a rebound name would read answers), and whatever changes something must come from our own page or from no page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from impasto.studio.limits import Limits
+
+COOKIE = "impasto_token"
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
+SAFE = ("GET", "HEAD", "OPTIONS")
+OPEN_PATHS = ("/healthz", "/readyz")
+
+HEADERS = {
+    "content-security-policy": "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who may come in.
+
+    Attributes:
+        hosts: names under which the studio answers, without ports.
+        tokens: name -> secret of everybody who may; empty where only this machine reaches the port.
+        limits: how large a request may be.
+    """
+
+    hosts: Sequence[str]
+    tokens: dict[str, str]
+    limits: Limits
+
+    def owner_of(self, secret: str) -> str | None:
+        """Whose secret it is; takes as long for a wrong one as for a right one."""
+        given, found = hashlib.sha256(secret.encode()).digest(), None
+        for name, known in self.tokens.items():
+            if hmac.compare_digest(given, hashlib.sha256(known.encode()).digest()):
+                found = name
+        return found
+
+
+class Guard:
+    """Stands before the application."""
+
+    def __init__(self, app: ASGIApp, rules: Rules) -> None:
+        self._app, self._rules = app, rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refused = self._refusal(scope, headers)
+        if refused:
+            await _answer(send, *refused)
+            return
+        if secret := self._handed_over(scope):
+            await _let_in(send, secret)
+            return
+        owner = self._owner(scope, headers)
+        if owner is None:
+            await _answer(send, 401, "a token is needed; open the address that `impasto studio` printed")
+            return
+        client = scope.get("client")
+        scope.setdefault("state", {})
+        scope["state"] |= {"owner": owner, "client": f"{owner}@{client[0] if client else 'local'}"[:64]}
+        limit = self._limit(scope)
+        await self._app(scope, _counted(receive, limit), _with_headers(send))
+
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or _name(hosts[0]) not in self._rules.hosts:
+            return 421, "this name is not one of the studio's; mend: impasto studio --allow-host NAME"
+        if scope["method"] not in SAFE:
+            origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+            if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+                return 403, "requests from other pages are refused"
+            if site is not None and site not in ("same-origin", "none"):
+                return 403, "requests from other pages are refused"
+        length = headers.get("content-length")
+        if length is not None and not re.fullmatch(r"[0-9]{1,15}", length):
+            return 400, "the length of the request is no number"
+        if length is not None and int(length) > self._limit(scope):
+            return 413, f"at most {self._limit(scope)} bytes are taken"
+        return None
+
+    def _limit(self, scope: Scope) -> int:
+        limits = self._rules.limits
+        upload = scope["path"] == "/api/pictures" and scope["method"] == "POST"
+        return limits.upload_bytes + limits.body_bytes if upload else limits.body_bytes
+
+    def _handed_over(self, scope: Scope) -> str | None:
+        """A right secret in the address of the page: it moves into a cookie, and out of the address."""
+        if not self._rules.tokens or scope["path"] != "/" or scope["method"] != "GET":
+            return None
+        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        return given if given and self._rules.owner_of(given) else None
+
+    def _owner(self, scope: Scope, headers: Headers) -> str | None:
+        if not self._rules.tokens or scope["path"] in OPEN_PATHS:
+            return "local"
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self._rules.owner_of(secret.strip())
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return None
+        return self._rules.owner_of(cookie.value) if cookie else None
+
+
+def _name(host: str) -> str:
+    """A host's name without its port."""
+    return re.sub(r":[0-9]+\Z", "", host).lower()
+
+
+class TooMuch(Exception):  # noqa: N818 - a signal, not a fault
+    """More bytes came than were announced."""
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def count() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise TooMuch
+        return message
+
+    return count
+
+
+def _with_headers(send: Send) -> Send:
+    async def add(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("cache-control", "no-store")
+        await send(message)
+
+    return add
+
+
+async def _answer(send: Send, status: int, error: str) -> None:
+    body = json.dumps({"error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    out = _with_headers(send)
+    await out({"type": "http.response.start", "status": status, "headers": headers})
+    await out({"type": "http.response.body", "body": body})
+
+
+async def _let_in(send: Send, secret: str) -> None:
+    cookie: SimpleCookie = SimpleCookie()
+    cookie[COOKIE] = secret
+    cookie[COOKIE] |= {"httponly": True, "samesite": "Strict", "path": "/"}
+    headers = [(b"location", b"/"), (b"set-cookie", cookie[COOKIE].OutputString().encode()), (b"content-length", b"0")]
+    out = _with_headers(send)
+    await out({"type": "http.response.start", "status": 303, "headers": headers})
+    await out({"type": "http.response.body", "body": b""})

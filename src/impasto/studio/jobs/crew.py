@@ -1,0 +1,72 @@
+"""Workers as child processes: as many as are wanted, each begun anew when it dies, all sent home in the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+
+from impasto.studio import logs
+from impasto.studio.jobs.worker import PLACES
+
+WAIT, MOST_WAIT = 1.0, 30.0
+"""Seconds before a dead worker is begun anew: twice as many each time it dies young."""
+
+YOUNG = 60.0
+
+log = logs.get("crew")
+
+
+class Crew:
+    """Keeps workers at work.
+
+    Args:
+        database: where jobs are.
+        store: where pictures are.
+        count: how many workers.
+        stop_seconds: how long they may take to go home.
+    """
+
+    def __init__(self, database: str, store: str, *, count: int, stop_seconds: float) -> None:
+        self._environment = {**os.environ, **dict(zip(PLACES, (database, store), strict=True))}
+        self._count, self._stop_seconds = count, stop_seconds
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._keep, name=f"crew-{n}", daemon=True) for n in range(count)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _keep(self) -> None:
+        """One worker, and whoever comes after it."""
+        wait = WAIT
+        while not self._stop.is_set():
+            began = time.monotonic()
+            command = [sys.executable, "-m", PROGRAM]
+            process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)  # noqa: S603 - our own
+            while process.poll() is None and not self._stop.wait(0.1):
+                pass
+            if self._stop.is_set():
+                self._send_home(process)
+                return
+            wait = WAIT if time.monotonic() - began > YOUNG else min(2 * wait, MOST_WAIT)
+            log.warning("a worker died", extra={"status": process.returncode})
+            self._stop.wait(wait)
+
+    def _send_home(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        try:
+            process.wait(self._stop_seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+PROGRAM = "impasto.studio.jobs.worker"

@@ -1,0 +1,116 @@
+"""The database: SQLite in a file, or PostgreSQL by its address; numbered migrations; the one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event, literal_column, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.sql.elements import ColumnElement
+
+from impasto.errors import ImpastoError, OptionError
+from impasto.studio.jobs.tables import metadata
+
+BUSY_SECONDS = 10
+"""That a writer waits for another one in SQLite."""
+
+CLOCKS = {
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+    "postgresql": "extract(epoch from clock_timestamp())::float8",
+}
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (metadata.create_all,)
+"""In order; a new one is appended and never changed again. The first made the tables as they were then."""
+
+_MIGRATION_LOCK = 0x1A9A570  # any number that nobody else locks
+
+
+class Database:
+    """Where jobs are kept.
+
+    Args:
+        url: `sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/NAME` (needs psycopg).
+
+    Raises:
+        OptionError: when the address is none, or names a kind of database that is not known.
+        ImpastoError: when it cannot be reached, or was made by a newer Impasto.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.now: ColumnElement[float] = literal_column(CLOCKS[self.engine.dialect.name], Float)
+        try:
+            with self.write() as connection:
+                _migrate(connection)
+        except OperationalError as error:
+            raise ImpastoError(f"the database cannot be opened: {_cause(error)}; mend: check --database") from error
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write; in SQLite the only one at its time, from its very beginning."""
+        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of things."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def clock(self, connection: Connection) -> float:
+        """Seconds since 1970 as the database sees it: the one clock that all machines share."""
+        return float(connection.execute(select(self.now)).scalar_one())
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        address = make_url(url)
+        if address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg")
+        if address.get_backend_name() not in CLOCKS:
+            raise OptionError(f"--database {address.get_backend_name()} is not supported; give sqlite or postgresql")
+        if address.get_backend_name() == "sqlite":
+            return _sqlite(create_engine(address, connect_args={"timeout": BUSY_SECONDS}))
+        return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise OptionError(f"--database is no address of a database ({error}); such as sqlite:///jobs.db") from None
+    except ModuleNotFoundError as error:
+        raise OptionError(f"--database needs {error.name}; mend: pip install 'psycopg[binary]'") from None
+
+
+def _sqlite(engine: Engine) -> Engine:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":  # two servers that start at once make the tables once
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    connection.execute(text("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)"))
+    version = connection.execute(text("SELECT max(version) FROM schema_version")).scalar() or 0
+    if version > len(MIGRATIONS):
+        raise ImpastoError(f"the database has version {version}, this Impasto knows {len(MIGRATIONS)}; mend: update it")
+    for number, migration in enumerate(MIGRATIONS[version:], version + 1):
+        migration(connection)
+        connection.execute(text("INSERT INTO schema_version VALUES (:number)"), {"number": number})
+
+
+def _cause(error: OperationalError) -> str:
+    return str(error.orig).strip().splitlines()[0] if error.orig else str(error)

@@ -1,0 +1,335 @@
+"""The queue: who may add a job, who gets it, and whose word on it counts.
+
+A worker holds a job by a lease that its signs of life renew. When they stop, the job goes to another worker, as often
+as `Limits.attempts` says. Each claim raises the job's fence by one, and whatever is written of a job is written only
+where the fence still stands as it was claimed: a worker that was thought dead changes nothing (Kleppmann 2016, How to
+do distributed locking). The clock is the database's, the same for all machines.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
+from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
+from impasto.studio.limits import Limits
+
+OPEN = ("queued", "running")
+"""States of a job that is not over."""
+
+WAIT = 5
+"""Seconds after which a client that was sent away may try again."""
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's hold on a job.
+
+    Attributes:
+        id: the job's.
+        fence: what the job's fence was raised to.
+        order: what is asked for.
+        owner: whose it is.
+        attempt: 1 for the first.
+    """
+
+    id: str
+    fence: int
+    order: Values
+    owner: str
+    attempt: int
+
+
+class Queue:
+    """All jobs.
+
+    Args:
+        database: where they are.
+        limits: how many, how long, how often.
+    """
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database, self._limits = database, limits
+
+    # What clients do
+
+    def submit(
+        self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None
+    ) -> str:
+        """Adds a job. The same key of the same owner is the same job.
+
+        Returns:
+            Its id.
+
+        Raises:
+            BusyError: when the queue is full, or the client has as many jobs as it may.
+            MissingError: when a picture that it reads is gone.
+        """
+        with self._database.write() as connection:
+            _one_at_a_time(connection)
+            if key and (known := connection.scalar(select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.key == key))):
+                return str(known)
+            self._check_room(connection, client)
+            wanted = set(reads)
+            found = select(func.count()).where(pictures.c.id.in_(wanted), pictures.c.owner == owner)
+            if connection.scalar(found) != len(wanted):
+                raise MissingError("a picture of this job is gone; mend: upload it again")
+            identity = secrets.token_hex(16)
+            connection.execute(insert(jobs).values(
+                id=identity, owner=owner, client=client, key=key, order=dict(order), state="queued",
+                created=self._database.now, cancel=False, stand={},
+            ))  # fmt: skip
+            for picture in wanted:
+                connection.execute(insert(needs).values(job=identity, picture=picture))
+            _tell(connection, identity, "state", {"state": "queued"})
+        return identity
+
+    def get(self, identity: str, owner: str) -> Row[Any]:
+        """One job.
+
+        Raises:
+            MissingError: when there is none of that name, or it is somebody else's.
+        """
+        with self._database.read() as connection:
+            return _row(connection, identity, owner)
+
+    def list(
+        self, owner: str, *, state: str | None = None, limit: int = 50, before: float | None = None
+    ) -> Sequence[Row[Any]]:
+        """An owner's jobs, newest first."""
+        wanted = select(jobs).where(jobs.c.owner == owner)
+        wanted = wanted.where(jobs.c.state == state) if state else wanted
+        wanted = wanted.where(jobs.c.created < before) if before is not None else wanted
+        with self._database.read() as connection:
+            return connection.execute(wanted.order_by(jobs.c.created.desc(), jobs.c.id).limit(limit)).all()
+
+    def position(self, row: Row[Any]) -> int:
+        """How many jobs come before a queued one."""
+        earlier = select(func.count()).where(jobs.c.state == "queued", jobs.c.created < row.created)
+        with self._database.read() as connection:
+            return int(connection.scalar(earlier) or 0)
+
+    def cancel(self, identity: str, owner: str) -> None:
+        """A queued job is over at once; a running one is asked to stop. One that is over stays as it is.
+
+        Raises:
+            MissingError: when there is none of that name.
+        """
+        with self._database.write() as connection:
+            row = _row(connection, identity, owner, lock=True)
+            if row.state == "queued":
+                self._end(connection, identity, "cancelled")
+            elif row.state == "running":
+                connection.execute(update(jobs).where(jobs.c.id == identity).values(cancel=True))
+
+    def delete(self, identity: str, owner: str) -> str | None:
+        """Forgets a job that is over, its events and its result.
+
+        Returns:
+            The result's id, whose files are to be deleted now.
+
+        Raises:
+            MissingError: when there is none of that name.
+            ConflictError: when it is not over.
+        """
+        with self._database.write() as connection:
+            row = _row(connection, identity, owner, lock=True)
+            if row.state in OPEN:
+                raise ConflictError(f"the job is {row.state}; mend: cancel it first")
+            return forget(connection, row)
+
+    def events(self, identity: str, after: int) -> Sequence[Row[Any]]:
+        """What has happened in a job since the event of this number."""
+        wanted = select(events).where(events.c.job == identity, events.c.number > after).order_by(events.c.number)
+        with self._database.read() as connection:
+            return connection.execute(wanted).all()
+
+    def depth(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        with self._database.read() as connection:
+            return {
+                row[0]: row[1] for row in connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+            }
+
+    # What workers do
+
+    def anything(self) -> bool:
+        """Whether there is a job to claim, or one to take back from a silent worker; reads only."""
+        silent = (jobs.c.state == "running") & (jobs.c.lease < self._database.now)
+        with self._database.read() as connection:
+            return (
+                connection.execute(select(jobs.c.id).where((jobs.c.state == "queued") | silent).limit(1)).first()
+                is not None
+            )
+
+    def claim(self, worker: str) -> Claim | None:
+        """The oldest job that waits, now this worker's; None when there is none."""
+        with self._database.write() as connection:
+            self._reap(connection)
+            self._report(connection, worker, None)
+            oldest = (
+                select(jobs).where(jobs.c.state == "queued").order_by(jobs.c.created, jobs.c.id).limit(1)
+                .with_for_update(skip_locked=True)
+            )  # fmt: skip
+            row = connection.execute(oldest).first()
+            if row is None:
+                return None
+            claim = Claim(row.id, row.fence + 1, row.order, row.owner, row.attempts + 1)
+            connection.execute(update(jobs).where(jobs.c.id == row.id).values(
+                state="running", worker=worker, fence=claim.fence, attempts=claim.attempt, stand={},
+                started=self._database.now, lease=self._database.now + self._limits.lease_seconds,
+            ))  # fmt: skip
+            self._report(connection, worker, row.id)
+            _tell(connection, row.id, "state", {"state": "running", "attempt": claim.attempt})
+            return claim
+
+    def beat(self, worker: str, claim: Claim | None = None) -> None:
+        """A worker's sign of life, which renews its lease.
+
+        Raises:
+            LostError: when the job is no longer its own.
+        """
+        with self._database.write() as connection:
+            self._report(connection, worker, claim.id if claim else None)
+            if claim:
+                self._change(connection, claim, lease=self._database.now + self._limits.lease_seconds)
+
+    def asked_to_stop(self, claim: Claim) -> bool:
+        """Whether the job is to be cancelled, or is no longer this worker's."""
+        wanted = select(jobs.c.cancel).where(*_held(claim))
+        with self._database.read() as connection:
+            cancel = connection.scalar(wanted)
+            return cancel is None or bool(cancel)
+
+    def tell(self, claim: Claim, kind: str, data: Values, stand: Values) -> None:
+        """Keeps an event of a running job, and where the job stands now.
+
+        Raises:
+            LostError: when the job is no longer this worker's.
+        """
+        with self._database.write() as connection:
+            self._change(connection, claim, stand=dict(stand))
+            _tell(connection, claim.id, kind, data)
+
+    def finish(self, claim: Claim, state: str, *, result: Values | None = None, error: str | None = None) -> None:
+        """Ends a job: state, result and last event together or not at all.
+
+        Args:
+            claim: the worker's.
+            state: done, failed or cancelled.
+            result: the row of the picture it made, whose files are there already.
+            error: what went wrong.
+
+        Raises:
+            LostError: when the job is no longer this worker's; its result is nobody's then.
+        """
+        with self._database.write() as connection:
+            self._change(connection, claim, lease=None)
+            if result:
+                connection.execute(insert(pictures).values(created=self._database.now, **result))
+            self._end(connection, claim.id, state, error=error, result=result["id"] if result else None)
+
+    def release(self, claim: Claim) -> None:
+        """Gives a job back that was not finished because the worker itself had to stop; the attempt does not count.
+
+        Raises:
+            LostError: when the job is no longer this worker's.
+        """
+        with self._database.write() as connection:
+            self._change(
+                connection, claim, state="queued", attempts=claim.attempt - 1, lease=None, worker=None, stand={}
+            )
+            _tell(connection, claim.id, "state", {"state": "queued"})
+
+    def leave(self, worker: str) -> None:
+        """A worker goes home."""
+        with self._database.write() as connection:
+            connection.execute(delete(workers).where(workers.c.id == worker))
+
+    def alive(self) -> int:
+        """Workers with a fresh sign of life; forgets those that have been silent for long."""
+        fresh = self._database.now - self._limits.lease_seconds
+        with self._database.read() as connection:
+            return int(connection.scalar(select(func.count()).where(workers.c.beat > fresh)) or 0)
+
+    # What both rest on
+
+    def _check_room(self, connection: Connection, client: str) -> None:
+        waiting = connection.scalar(select(func.count()).where(jobs.c.state == "queued")) or 0
+        if waiting >= self._limits.queue:
+            raise BusyError(f"{waiting} jobs wait already; mend: try again later", WAIT)
+        own = connection.scalar(select(func.count()).where(jobs.c.client == client, jobs.c.state.in_(OPEN))) or 0
+        if own >= self._limits.jobs_per_client:
+            raise BusyError(f"{own} of your jobs wait or run already; mend: wait for one, or cancel one", WAIT)
+
+    def _reap(self, connection: Connection) -> None:
+        """Takes jobs back from workers that have gone silent."""
+        silent = select(jobs).where(jobs.c.state == "running", jobs.c.lease < self._database.now)
+        for row in connection.execute(silent.with_for_update(skip_locked=True)).all():
+            if row.cancel:
+                self._end(connection, row.id, "cancelled")
+            elif row.attempts >= self._limits.attempts:
+                tries = f"{row.attempts} attempts" if row.attempts > 1 else "the attempt"
+                self._end(connection, row.id, "failed", error=f"the worker died in {tries}; mend: a smaller --size")
+            else:
+                values = {"state": "queued", "fence": row.fence + 1, "lease": None, "worker": None, "stand": {}}
+                connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
+                _tell(connection, row.id, "state", {"state": "queued"})
+        connection.execute(delete(workers).where(workers.c.beat < self._database.now - 10 * self._limits.lease_seconds))
+
+    def _report(self, connection: Connection, worker: str, job: str | None) -> None:
+        seen = update(workers).where(workers.c.id == worker).values(beat=self._database.now, job=job)
+        if not connection.execute(seen).rowcount:
+            connection.execute(insert(workers).values(id=worker, beat=self._database.now, job=job))
+
+    def _change(self, connection: Connection, claim: Claim, **values: Any) -> None:
+        if not connection.execute(update(jobs).where(*_held(claim)).values(values)).rowcount:
+            raise LostError(f"job {claim.id} is another worker's by now")
+
+    def _end(self, connection: Connection, identity: str, state: str, **values: Any) -> None:
+        ended = {"state": state, "finished": self._database.now, "lease": None, "worker": None, **values}
+        connection.execute(update(jobs).where(jobs.c.id == identity).values(fence=jobs.c.fence + 1, **ended))
+        connection.execute(delete(needs).where(needs.c.job == identity))
+        _tell(connection, identity, "end", {"state": state})
+
+
+def forget(connection: Connection, row: Row[Any]) -> str | None:
+    """Deletes a job that is over, with its events and the row of its result; returns the result's id."""
+    connection.execute(delete(events).where(events.c.job == row.id))
+    connection.execute(delete(jobs).where(jobs.c.id == row.id))
+    if row.result:
+        connection.execute(delete(pictures).where(pictures.c.id == row.result))
+    return row.result  # type: ignore[no-any-return]
+
+
+def _row(connection: Connection, identity: str, owner: str, *, lock: bool = False) -> Row[Any]:
+    wanted = select(jobs).where(jobs.c.id == identity, jobs.c.owner == owner)
+    row = connection.execute(wanted.with_for_update() if lock else wanted).first()
+    if row is None:
+        raise MissingError("there is no such job")
+    return row
+
+
+def _held(claim: Claim) -> tuple[Any, ...]:
+    return jobs.c.id == claim.id, jobs.c.fence == claim.fence, jobs.c.state == "running"
+
+
+def _tell(connection: Connection, identity: str, kind: str, data: Values) -> None:
+    """Appends an event. The job's row is locked by this very update, so that numbers have no gaps and no twins."""
+    told = update(jobs).where(jobs.c.id == identity).values(told=jobs.c.told + 1).returning(jobs.c.told)
+    number = connection.execute(told).scalar_one()
+    connection.execute(insert(events).values(job=identity, number=number, kind=kind, data=dict(data)))
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    """Counting and adding are one act: in SQLite by the transaction's kind, in PostgreSQL by a lock on the table."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE need IN EXCLUSIVE MODE")

@@ -1,0 +1,258 @@
+"""A worker: takes a job, paints, tells, and gives the picture in; as often as there are jobs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event as StopSignal
+from typing import Any
+
+from impasto.errors import ImpastoError
+from impasto.events import Done, Event, Notice, Preview, Progress, Started
+from impasto.picture import Picture
+from impasto.studio import logs
+from impasto.studio.decoding import packed, thumbnail
+from impasto.studio.errors import LostError
+from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.queue import Claim, Queue
+from impasto.studio.limits import Limits
+from impasto.studio.orders import Order, check_steps, perform
+from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
+
+LOOK_SECONDS = 0.25
+"""Between looks for a job, or for a wish to cancel one."""
+
+TELL_SECONDS, PREVIEW_SECONDS = 0.25, 1.0
+"""Between the events that are kept of steps, and between previews."""
+
+PREVIEW_SIDE = 1024
+
+PLACES = ("IMPASTO_STUDIO_DATABASE", "IMPASTO_STUDIO_STORE")
+"""Variables that tell a worker's process where jobs and pictures are: addresses may hold passwords, and the words of a
+command line are there for everybody to see."""
+
+log = logs.get("worker")
+
+
+class Worker:
+    """One at a time, in this process.
+
+    Args:
+        database: where jobs are.
+        store: where pictures are.
+        limits: how long a lease lasts, and so on.
+        stop: set to go home: the job at work is given back, with its state kept.
+    """
+
+    def __init__(self, database: Database, store: Store, limits: Limits, stop: StopSignal) -> None:
+        self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._queue, self._store, self._limits, self._stop = Queue(database, limits), store, limits, stop
+
+    def run(self) -> None:
+        """Until somebody says stop."""
+        beat = -self._limits.beat_seconds
+        try:
+            while not self._stop.is_set():
+                if time.monotonic() - beat >= self._limits.beat_seconds:
+                    self._queue.beat(self.name)
+                    beat = time.monotonic()
+                if self._queue.anything() and (claim := self._queue.claim(self.name)):
+                    self._work(claim)
+                else:
+                    self._stop.wait(LOOK_SECONDS)
+        finally:
+            self._queue.leave(self.name)
+
+    def _work(self, claim: Claim) -> None:
+        order, watch = Order.from_stored(claim.order), _Watch(self._queue, claim, self.name, self._limits, self._stop)
+        report = _Report(self._queue, claim, self._store, self._limits, watch)
+        checkpoint = self._checkpoint(claim)
+        log.info("begins", extra={"job": claim.id, "method": order.method, "attempt": claim.attempt})
+        try:
+            with watch:
+                picture = perform(order, self._store, on_event=report, stop=watch.stop, checkpoint=checkpoint)
+                self._deliver(claim, order, picture, report, watch)
+        except LostError:
+            log.warning("lost", extra={"job": claim.id})
+            return
+        except ImpastoError as error:
+            self._fail(claim, str(error))
+        except MemoryError:
+            self._fail(claim, "memory ran out; mend: a smaller size")
+        except Exception as error:
+            log.exception("fault", extra={"job": claim.id})
+            self._fail(claim, f"this is a fault, report it: {type(error).__name__}")
+        if checkpoint and not watch.leaving:
+            checkpoint.unlink(missing_ok=True)
+
+    def _deliver(self, claim: Claim, order: Order, picture: Picture, report: _Report, watch: _Watch) -> None:
+        if watch.lost:
+            raise LostError(claim.id)
+        if watch.leaving and report.stopped:
+            self._queue.release(claim)
+            log.info("gives back", extra={"job": claim.id})
+            return
+        state = "cancelled" if report.stopped else "done"
+        result = self._keep(claim, order, picture) if state == "done" or report.steps_made else None
+        self._queue.finish(claim, state, result=result)
+        log.info(state, extra={"job": claim.id, "seconds": round(time.monotonic() - report.began, 3)})
+
+    def _keep(self, claim: Claim, order: Order, picture: Picture) -> dict[str, Any]:
+        """Files first, then the row: a picture that is listed is there. Files without a row are swept away later."""
+        kept, identity = packed(picture), secrets.token_hex(16)
+        self._store.put(picture_file(identity), kept.png)
+        self._store.put(thumbnail_file(identity), kept.thumbnail)
+        return {
+            "id": identity, "owner": claim.owner, "kind": "result", "name": order.label[:120], "width": kept.size[0],
+            "height": kept.size[1], "bytes": len(kept.png), "settings": dict(picture.settings),
+        }  # fmt: skip
+
+    def _fail(self, claim: Claim, why: str) -> None:
+        try:
+            self._queue.finish(claim, "failed", error=why)
+            log.info("failed", extra={"job": claim.id})
+        except LostError:
+            log.warning("lost", extra={"job": claim.id})
+
+    def _checkpoint(self, claim: Claim) -> Path | None:
+        """Where the state of the run is kept, when all workers can reach it."""
+        folder = self._store.folder
+        if folder is None:
+            return None
+        (folder / "runs").mkdir(exist_ok=True)
+        return folder / "runs" / claim.id
+
+
+class _Watch:
+    """A thread beside the painting: renews the lease, and sees when somebody wants the job to stop.
+
+    Attributes:
+        stop: set when the painting is to end.
+        lost: whether the job is another worker's by now.
+        leaving: whether it ends because the worker does.
+    """
+
+    def __init__(self, queue: Queue, claim: Claim, worker: str, limits: Limits, leave: StopSignal) -> None:
+        self.stop, self.lost, self.leaving = StopSignal(), False, False
+        self._queue, self._claim, self._worker, self._leave = queue, claim, worker, leave
+        self._beat, self._lease = limits.beat_seconds, limits.lease_seconds
+        self._over = StopSignal()
+        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        renewed = time.monotonic()
+        while not self._over.wait(LOOK_SECONDS):
+            try:
+                if self._leave.is_set():
+                    self.leaving = True
+                    self.stop.set()
+                if self._queue.asked_to_stop(self._claim):
+                    self.stop.set()
+                if time.monotonic() - renewed >= self._beat:
+                    self._queue.beat(self._worker, self._claim)
+                    renewed = time.monotonic()
+            except LostError:
+                if not self._over.is_set():
+                    self.lost = True
+                    self.stop.set()
+                return
+            except Exception:
+                log.exception("database")
+                if time.monotonic() - renewed > self._lease:  # whoever can reach it has taken the job by now
+                    self.lost = True
+                    self.stop.set()
+                    return
+
+
+@dataclass
+class _Report:
+    """Turns a method's events into the job's: not more of them than somebody can look at."""
+
+    queue: Queue
+    claim: Claim
+    store: Store
+    limits: Limits
+    watch: _Watch
+    stopped: bool = False
+    steps_made: int = 0
+    began: float = field(default_factory=time.monotonic)
+    _stand: dict[str, Any] = field(default_factory=dict)
+    _told: float = 0.0
+    _shown: float = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """What the method calls."""
+        now = time.monotonic()
+        if isinstance(event, Started):
+            check_steps(event.steps, event.size, self.limits)
+            self._tell("started", {"width": event.size[0], "height": event.size[1], "steps": event.steps})
+        elif isinstance(event, Progress):
+            self.steps_made = event.step
+            if now - self._told >= TELL_SECONDS or event.step == event.steps:
+                self._told = now
+                self._tell("progress", _progress(event))
+        elif isinstance(event, Preview):
+            if now - self._shown >= PREVIEW_SECONDS:
+                self._shown = now
+                self.store.put(preview_file(self.claim.id), thumbnail(event.picture, PREVIEW_SIDE))
+                self._tell(
+                    "preview", {"step": event.step, "url": f"/api/jobs/{self.claim.id}/preview?step={event.step}"}
+                )
+        elif isinstance(event, Notice):
+            self._tell("notice", {"text": event.text, "level": event.level})
+        elif isinstance(event, Done):
+            self.stopped = event.stopped or (self.watch.stop.is_set() and not self.steps_made)
+
+    def _tell(self, kind: str, data: dict[str, Any]) -> None:
+        stand = self._stand
+        if kind == "progress":
+            stand |= {k: data[k] for k in ("step", "steps", "loss", "seconds", "seconds_left")}
+        elif kind == "started":
+            stand |= {"step": 0, "steps": data["steps"]}
+        elif kind == "preview":
+            stand["preview"] = data["url"]
+        elif kind == "notice":
+            stand["notices"] = [*stand.get("notices", []), data["text"]][-20:]
+        self.queue.tell(self.claim, kind, data, stand)
+
+
+def _progress(event: Progress) -> dict[str, Any]:
+    losses = {name: float(value) for name, value in event.losses.items()}
+    return {
+        "step": event.step, "steps": event.steps, "width": event.size[0], "height": event.size[1], "losses": losses,
+        "loss": losses.get("total"), "seconds": event.seconds, "seconds_left": event.seconds_left,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """A worker as a process of its own. It goes home on SIGTERM, and when the process that began it is gone."""
+    database, store = (os.environ[name] for name in PLACES)
+    stop, parent = StopSignal(), os.getppid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    logs.begin()
+    threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
+    Worker(Database(database), Store(store), Limits.from_environment(), stop).run()
+
+
+def _stop_with(parent: int, stop: StopSignal) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

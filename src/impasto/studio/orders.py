@@ -1,0 +1,232 @@
+"""What is asked for: from a client's words to a method's options, and from a stored order to a picture."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event as StopSignal
+from typing import Any, Literal, Self
+
+from impasto import api
+from impasto.errors import LimitError, MissingExtraError, OptionError
+from impasto.events import Event
+from impasto.methods import METHODS, Method, get_method
+from impasto.options import Spec, StylizeOptions
+from impasto.picture import Picture
+from impasto.studio.gallery import built_in, open_picture
+from impasto.studio.limits import Limits
+from impasto.studio.store import Store, picture_file
+
+Kind = Literal["stylize", "texture", "reconstruct"]
+
+OURS = ("model", "checkpoint", "device", "precision", "preview_every")
+"""Options that whoever runs the studio decides, not its guests."""
+
+_ID = re.compile(r"[0-9a-f]{32}\Z")
+_INITS = ("content", "noise", "fast")
+
+
+@dataclass(frozen=True)
+class Order:
+    """One job's content.
+
+    Attributes:
+        job: what to do.
+        method: whose way.
+        content: the photo's id; None for textures.
+        styles: ids of paintings, or names of built-in ones.
+        options: of the method, every one of them; those that name a file hold a picture's id.
+        size: (width, height) of a texture, None for the picture's own.
+        tileable: of a texture.
+        layers: whose features are to be reconstructed.
+        statistics: whether only their statistics are.
+        label: what to call the result.
+    """
+
+    job: Kind
+    method: str
+    content: str | None
+    styles: tuple[str, ...]
+    options: dict[str, Any]
+    size: tuple[int, int] | None = None
+    tileable: bool = False
+    layers: tuple[str, ...] = ()
+    statistics: bool = False
+    label: str = ""
+
+    @classmethod
+    def from_stored(cls, told: Mapping[str, Any]) -> Self:
+        """An order as the table holds it."""
+        size = told.get("size")
+        listed = {"styles": tuple(told["styles"]), "layers": tuple(told["layers"])}
+        return cls(**{**told, **listed, "size": tuple(size) if size else None})
+
+    def named(self, label: str) -> Self:
+        """The same, with what to call the result."""
+        return replace(self, label=label)
+
+    def to_stored(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+    def reads(self) -> list[str]:
+        """Ids of all pictures that it needs and that can be deleted."""
+        named = [self.content, *self.styles, *(one for _, one in _files(self.options))]
+        return [one for one in dict.fromkeys(named) if one and one not in built_in()]
+
+    def settings(self) -> dict[str, Any]:
+        """What the result carries: enough to order it again."""
+        told = {
+            key: value for key, value in self.to_stored().items() if key not in ("label",) and value not in (None, ())
+        }
+        return {"impasto": version("impasto"), **told}
+
+
+def check(order: Order, limits: Limits) -> Order:
+    """The order with every option spelled out.
+
+    Raises:
+        OptionError: when something in it is unknown, does not fit, or is not for guests to say.
+        MissingExtraError: when the method needs packages that are not installed.
+        LimitError: when it asks for more than the studio does in one job.
+    """
+    method = _method(order)
+    if forbidden := [name for name in OURS if order.options.get(name) is not None]:
+        raise OptionError(f"{forbidden[0]} is not for guests to say; leave it out")
+    options = method.options_class.from_dict(order.options)
+    for name, word in _files(order.options):
+        if not _ID.match(word):
+            raise OptionError(f"{name} takes the id of an uploaded picture")
+    if (begin := getattr(options, "init", None)) and begin not in _INITS and not _ID.match(begin):
+        raise OptionError(f"init takes {', '.join(_INITS)} or the id of an uploaded picture")
+    _check_parts(order, method, limits)
+    _check_work(order, options, limits)
+    told = {key: value for key, value in options.to_dict().items() if key not in OURS}
+    return replace(order, options=told)
+
+
+def method_specs(method: Method) -> Iterator[Spec]:
+    """The options of a method that guests may say."""
+    return (spec for spec in method.options_class.specs() if spec.name not in OURS)
+
+
+def guest_methods() -> list[Method]:
+    """The methods that guests may choose: all but those that paint with a network that only a file can name."""
+    return [method for method in METHODS.values() if not method.needs_model]
+
+
+def perform(
+    order: Order, store: Store, *, on_event: Callable[[Event], None], stop: StopSignal, checkpoint: Path | None = None
+) -> Picture:
+    """Does the job.
+
+    Args:
+        order: as it was checked.
+        store: where its pictures lie.
+        on_event: called with each event.
+        stop: ends it early, with the best picture so far.
+        checkpoint: where methods that can keep the state of the run, to go on from after an interruption.
+
+    Returns:
+        The picture, with the order as its settings.
+
+    Raises:
+        ImpastoError: as the method does.
+    """
+    with _options(order, store, checkpoint) as options:
+        styles = [open_picture(store, style) for style in order.styles]
+        told: dict[str, Any] = {"options": options, "on_event": on_event, "stop": stop}
+        if order.job == "texture":
+            picture = api.texture(styles, size=order.size, tileable=order.tileable, **told)
+        elif order.job == "reconstruct":
+            photo = open_picture(store, order.content or "")
+            picture = api.reconstruct(photo, order.layers, style=order.statistics, **told)
+        else:
+            picture = api.stylize(open_picture(store, order.content or ""), styles, **told)
+    return replace(picture, settings=order.settings())
+
+
+def _method(order: Order) -> Method:
+    method = get_method(order.method)
+    if method.needs_model:
+        raise OptionError(f"{method.name} paints with a network of one's own, which the studio does not take")
+    if order.job == "texture" and not method.texture:
+        having = ", ".join(m.name for m in METHODS.values() if m.texture)
+        raise OptionError(f"{method.name} makes no textures; methods that do: {having}")
+    if order.job == "reconstruct" and not method.texture:
+        raise OptionError(f"{method.name} reconstructs nothing; take gatys")
+    if not method.ready:
+        raise MissingExtraError(f"the method {method.name!r}", method.extra)
+    return method
+
+
+def _check_parts(order: Order, method: Method, limits: Limits) -> None:
+    """Whether there are as many pictures as the job takes."""
+    if (order.content is None) == (order.job != "texture"):
+        raise OptionError("a texture has no photo" if order.content else "the photo is missing; upload one")
+    if order.job != "reconstruct" and method.styles == "any" and not order.styles:
+        raise OptionError("the painting is missing; choose a style")
+    if len(order.styles) > limits.styles_per_job:
+        raise OptionError(f"{len(order.styles)} styles are too many; at most {limits.styles_per_job}")
+    if order.job == "reconstruct" and not order.layers:
+        raise OptionError("the layer is missing; such as relu3_1")
+    for word in (order.content, *order.styles):
+        if word and not _ID.match(word) and (word == order.content or word not in built_in()):
+            raise OptionError("a picture is named by its id, a built-in style by its name")
+
+
+def _check_work(order: Order, options: StylizeOptions, limits: Limits) -> None:
+    """Whether it is within what one job may ask for, as far as that can be told before it starts."""
+    width, height = order.size or (options.size or 0,) * 2
+    if max(width, height) > limits.job_side:
+        raise LimitError(f"{max(width, height)} pixels are too many; at most {limits.job_side} on the long side")
+    check_steps(getattr(options, "steps", None) or 0, (width, height), limits)
+
+
+def check_steps(steps: int, size: tuple[int, int], limits: Limits) -> None:
+    """Whether so many steps at this size are within what one job may ask for.
+
+    Raises:
+        LimitError: names the steps that would be.
+    """
+    pixels = max(1, size[0] * size[1])
+    if steps * pixels > limits.pixel_steps:
+        fits = limits.pixel_steps // pixels
+        raise LimitError(f"{steps} steps at {size[0]}x{size[1]} are more than one job may take; mend: {fits} steps")
+
+
+def _files(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Every word in the options that stands for a picture, with its option's name."""
+    for name in ("mask", "style_mask", "semantic"):
+        several = options.get(name) or ()
+        yield from ((name, str(one)) for one in ([several] if isinstance(several, str) else several))
+    begin = options.get("init")
+    if isinstance(begin, str) and begin not in _INITS:
+        yield "init", begin
+
+
+@contextmanager
+def _options(order: Order, store: Store, checkpoint: Path | None) -> Iterator[StylizeOptions]:
+    """The method's options, with a file for every picture that they name."""
+    with TemporaryDirectory(prefix="impasto-") as folder:
+        paths: dict[str, str] = {}
+        for _, identity in _files(order.options):
+            path = Path(folder) / picture_file(identity)
+            path.write_bytes(store.get(picture_file(identity)))
+            paths[identity] = str(path)
+        values = {name: _with_paths(value, paths) for name, value in order.options.items()}
+        options_class = get_method(order.method).options_class
+        known = {spec.name for spec in options_class.specs()}
+        ours: dict[str, Any] = {"preview_every": 1, "checkpoint": checkpoint}
+        yield options_class.from_dict(values | {name: value for name, value in ours.items() if name in known})
+
+
+def _with_paths(value: Any, paths: Mapping[str, str]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_with_paths(one, paths) for one in value]
+    return paths.get(value, value) if isinstance(value, str) else value

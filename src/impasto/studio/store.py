@@ -1,0 +1,132 @@
+"""Where pictures lie: a folder of this machine, or any store that fsspec knows by its address.
+
+A picture is two files, itself and a thumbnail; a job's preview is one. Names are made here from ids, never from what
+users call their pictures, and a file is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from impasto.errors import ImpastoError, OptionError
+from impasto.image import targets
+from impasto.studio.errors import MissingError
+
+_ID = re.compile(r"[0-9a-f]{32}\Z")
+STALE = 3600.0
+"""Seconds after which a file that nobody has finished writing is swept away."""
+
+
+class Store:
+    """Files by name.
+
+    Args:
+        url: a folder, or an address such as `s3://bucket/impasto` whose fsspec package is installed.
+
+    Raises:
+        OptionError: when the address is of an unknown kind, or its package is missing.
+        ImpastoError: when the folder cannot be made or written to.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._files, root = fsspec.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise OptionError(f"--store {url} cannot be used: {error}") from None
+        self._local = isinstance(self._files, LocalFileSystem)
+        self._root = str(root).rstrip("/")
+        try:
+            self._files.makedirs(self._root, exist_ok=True)
+        except OSError as error:
+            raise ImpastoError(f"--store {url} cannot be made: {error.strerror or error}") from error
+        if self._local and not os.access(self._root, os.W_OK):
+            raise ImpastoError(f"--store {url} may not be written to; mend: change its permissions")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder, where it is one of this machine."""
+        return Path(self._root) if self._local else None
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keeps a file, whole or not at all; an object store does so by itself.
+
+        Raises:
+            ImpastoError: when there is no room or no permission.
+        """
+        target = self._path(name)
+        try:
+            if self._local:
+                targets.put(data, Path(target), overwrite=True)
+            else:
+                self._files.pipe_file(target, data)
+        except OSError as error:
+            raise ImpastoError(f"the picture cannot be kept ({error.strerror or error}); mend: make room") from error
+
+    def get(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            MissingError: when it is not there.
+        """
+        try:
+            data: bytes = self._files.cat_file(self._path(name))
+        except FileNotFoundError:
+            raise MissingError("the file is gone") from None
+        return data
+
+    def delete(self, *names: str) -> None:
+        """Deletes files; those that are gone already are no trouble."""
+        for name in names:
+            try:
+                self._files.rm_file(self._path(name))
+            except FileNotFoundError:
+                continue
+
+    def names(self) -> Iterator[tuple[str, float]]:
+        """Every file with its age in seconds, as far as the store knows it."""
+        self._files.invalidate_cache()
+        for found in self._files.ls(self._root, detail=True):
+            if found["type"] == "file":
+                yield str(found["name"]).rsplit("/", 1)[-1], _age(found)
+
+    def sweep(self) -> None:
+        """Deletes what somebody began to write and never finished."""
+        for name, age in self.names():
+            if name.startswith(".") and age > STALE:
+                self._files.rm_file(f"{self._root}/{name}")
+
+    def _path(self, name: str) -> str:
+        identity, _, rest = name.partition(".")
+        if not _ID.match(identity) or not re.fullmatch(r"[a-z0-9.-]{1,60}", rest):
+            raise MissingError("there is no such file")
+        return f"{self._root}/{name}"
+
+
+def picture_file(identity: str) -> str:
+    """A picture's file."""
+    return f"{identity}.png"
+
+
+def thumbnail_file(identity: str) -> str:
+    """Its thumbnail."""
+    return f"{identity}.thumbnail.jpg"
+
+
+def preview_file(job: str) -> str:
+    """A job's newest preview."""
+    return f"{job}.preview.jpg"
+
+
+def _age(found: dict[str, Any]) -> float:
+    made = found.get("mtime") or found.get("LastModified") or found.get("created")
+    made = made.timestamp() if isinstance(made, datetime) else made
+    return time.time() - made if isinstance(made, int | float) else 0.0
