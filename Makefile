@@ -5,10 +5,11 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constr
 
 QUICK = tests/losses tests/models tests/image tests/test_options.py tests/test_methods.py tests/test_picture.py
 
-.PHONY: help setup demo test check bench gallery clean
+.PHONY: help setup demo studio test check bench gallery clean
 
 help:
 	@echo "make demo    restyle an example photo with nothing but the small install"
+	@echo "make studio  the web page, with every method, on this machine"
 	@echo "make setup   everything a developer needs, in $(VENV)"
 	@echo "make check   format, lint, types, import contracts, unused dependencies, quick tests"
 	@echo "make test    the whole test suite"
@@ -28,11 +29,18 @@ $(VENV)/.bench: $(VENV)/.dev
 	$(PIP) -e ".[dev,bench]"
 	@touch $@
 
+$(VENV)/.studio: $(VENV)/.base
+	$(PIP) -e ".[torch,studio]"
+	@touch $@
+
 setup: $(VENV)/.dev
 
 demo: $(VENV)/.base
 	@$(BIN)/impasto stylize examples/photos/raccoon.jpg examples/styles/starry-hills.jpg -o demo.png --overwrite
 	@echo "open demo.png, then try your own: $(BIN)/impasto stylize PHOTO PAINTING"
+
+studio: $(VENV)/.studio
+	@$(BIN)/impasto studio
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

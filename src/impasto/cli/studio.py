@@ -70,20 +70,20 @@ def _serve(
         )
     limits = Limits.from_environment()
     Store(store)
-    line = _listen(host, port)
-    logs.begin()
     room = Room(Database(database), store, limits, tokens)
+    logs.begin()
     config = uvicorn.Config(
         make_app(room, hosts=hosts), log_config=None, access_log=False, server_header=False, proxy_headers=False,
         limit_concurrency=limits.connections, timeout_keep_alive=15, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
+    line = _listen(host, port)
     secret = next(iter(tokens.values()), "")
     address = f"http://{_shown(host)}:{line.getsockname()[1]}/"
     typer.echo(f"impasto studio: {address}{'?token=' + secret if secret else ''}  (Ctrl-C ends it)")
     if browser:
         _open_when_up(server, address + (f"?token={secret}" if secret else ""))
-    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds):
+    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds), line:
         server.run(sockets=[line])
 
 
@@ -92,14 +92,22 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         line = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ImpastoError(f"--host {host} is no address of this machine ({_why(error)})") from None
+    try:
         if sys.platform != "win32":
             line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         line.bind(address)
+        line.listen(128)  # from here on browsers wait instead of being refused
     except OSError as error:
-        why = error.strerror or str(error)
-        raise ImpastoError(f"{host}:{port} cannot be listened on ({why.lower()}); mend: --port {port + 1}") from None
+        line.close()
+        raise ImpastoError(f"{host}:{port} cannot be listened on ({_why(error)}); mend: --port {port + 1}") from None
     line.set_inheritable(False)
     return line
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _open_when_up(server: uvicorn.Server, address: str) -> None:
