@@ -1,4 +1,4 @@
-"""`impasto studio` and `impasto worker` from a shell: what is refused before anything is begun, and a start and an end."""
+"""`impasto studio` and `impasto worker` from a shell: what is refused at once, and a start and an end."""
 
 from __future__ import annotations
 

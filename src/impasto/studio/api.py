@@ -208,7 +208,7 @@ def jobs(
 ) -> list[JobOut]:
     """Your jobs, newest first; go on with `before` = the `created` of the last."""
     room = _room(request)
-    return [room.job(row) for row in room.queue.list(_owner(request), state=state, limit=limit, before=before)]
+    return room.jobs(room.queue.list(_owner(request), state=state, limit=limit, before=before))
 
 
 @router.get("/jobs/{job}")

@@ -213,7 +213,8 @@ def _files(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 @contextmanager
 def _options(order: Order, store: Store, checkpoint: Path | None) -> Iterator[StylizeOptions]:
     """The method's options, with a file for every picture that they name."""
-    with TemporaryDirectory(prefix="impasto-") as folder:
+    beside = {"dir": checkpoint.parent, "prefix": f"{checkpoint.name}-"} if checkpoint else {"prefix": "impasto-"}
+    with TemporaryDirectory(**beside) as folder:  # where it is swept away when this process is killed
         paths: dict[str, str] = {}
         for _, identity in _files(order.options):
             path = Path(folder) / picture_file(identity)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select
 
-from impasto.methods import get_method
 from impasto.studio import live
 from impasto.studio.children import Bounds, Children
 from impasto.studio.decoding import Decoded, decode
@@ -160,12 +160,17 @@ class Room:
 
     def job(self, row: Row[Any]) -> JobOut:
         """A job as clients see it."""
+        return self.jobs([row])[0]
+
+    def jobs(self, rows: Sequence[Row[Any]]) -> list[JobOut]:
+        """Jobs as clients see them, with their results and places in the queue."""
+        wanted = select(pictures).where(pictures.c.id.in_([row.result for row in rows if row.result]))
+        with self.database.read() as connection:
+            results = {found.id: picture_out(found) for found in connection.execute(wanted)}
+        return [self._job(row, results.get(row.result)) for row in rows]
+
+    def _job(self, row: Row[Any], result: PictureOut | None) -> JobOut:
         order, stand = dict(row.order), dict(row.stand or {})
-        result = None
-        if row.result:
-            with self.database.read() as connection:
-                found = connection.execute(select(pictures).where(pictures.c.id == row.result)).first()
-            result = picture_out(found) if found else None
         return JobOut(
             id=row.id, **{name: order[name] for name in ORDERED}, label=order["label"], state=row.state,
             size=_size(order.get("size")), position=self.queue.position(row) if row.state == "queued" else None,
@@ -211,11 +216,6 @@ def label(name: str) -> str:
     last = name.replace("\\", "/").rpartition("/")[2]
     kept = "".join(c for c in last if c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF)
     return kept.strip()[:NAME] or "picture"
-
-
-def ready(method: str) -> bool:
-    """Whether a method's packages are there."""
-    return get_method(method).ready
 
 
 def _size(told: Any) -> TextureSize | None:

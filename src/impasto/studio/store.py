@@ -1,6 +1,7 @@
 """Where pictures lie: a folder of this machine, or any store that fsspec knows by its address.
 
-A picture is two files, itself and a thumbnail; a job's preview is one. Names are made here from ids, never from what
+A picture is two files, itself and a thumbnail; a job's preview is one; the state of its run lies in a folder beside
+them. Names are made here from ids, never from what
 users call their pictures, and a file is there whole or not at all.
 """
 
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,10 @@ from impasto.studio.errors import MissingError
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 STALE = 3600.0
 """Seconds after which a file that nobody has finished writing is swept away."""
+
+
+RUNS = "runs"
+"""The folder of what goes on after an interruption; its names begin with the job's id."""
 
 
 class Store:
@@ -102,7 +109,30 @@ class Store:
         """Deletes what somebody began to write and never finished."""
         for name, age in self.names():
             if name.startswith(".") and age > STALE:
-                self._files.rm_file(f"{self._root}/{name}")
+                with suppress(FileNotFoundError):
+                    self._files.rm_file(f"{self._root}/{name}")
+
+    def checkpoint(self, job: str) -> Path | None:
+        """Where the state of a job's run may be kept; None where not all workers could reach it."""
+        if self.folder is None:
+            return None
+        runs = self.folder / RUNS
+        runs.mkdir(exist_ok=True)
+        return runs / job
+
+    def runs(self) -> set[str]:
+        """The jobs of whose runs anything is kept."""
+        runs = self.folder and self.folder / RUNS
+        found = [path.name.lstrip(".")[:32] for path in runs.iterdir()] if runs and runs.is_dir() else []
+        return {job for job in found if _ID.match(job)}
+
+    def delete_run(self, job: str) -> None:
+        """Deletes the state of a run, and what was written beside it when somebody was killed."""
+        for found in (self.folder / RUNS).glob(f"*{job}*") if self.folder else ():
+            if found.is_dir():
+                shutil.rmtree(found, ignore_errors=True)
+            else:
+                found.unlink(missing_ok=True)
 
     def _path(self, name: str) -> str:
         identity, _, rest = name.partition(".")

@@ -9,7 +9,7 @@ import threading
 import time
 
 from impasto.studio import logs
-from impasto.studio.jobs.worker import PLACES
+from impasto.studio.jobs.worker import PARENT, PLACES
 
 WAIT, MOST_WAIT = 1.0, 30.0
 """Seconds before a dead worker is begun anew: twice as many each time it dies young."""
@@ -30,7 +30,8 @@ class Crew:
     """
 
     def __init__(self, database: str, store: str, *, count: int, stop_seconds: float) -> None:
-        self._environment = {**os.environ, **dict(zip(PLACES, (database, store), strict=True))}
+        places = dict(zip(PLACES, (database, store), strict=True))
+        self._environment = {**os.environ, **places, PARENT: str(os.getpid())}
         self._count, self._stop_seconds = count, stop_seconds
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._keep, name=f"crew-{n}", daemon=True) for n in range(count)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Float, create_engine, event, literal_column, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.sql.elements import ColumnElement
 
 from impasto.errors import ImpastoError, OptionError
@@ -25,7 +25,7 @@ CLOCKS = {
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (metadata.create_all,)
 """In order; a new one is appended and never changed again. The first made the tables as they were then."""
 
-_MIGRATION_LOCK = 0x1A9A570  # any number that nobody else locks
+_MIGRATION_LOCK, _ORDER_LOCK = 0x1A9A570, 0x1A9A571  # any numbers that nobody else locks
 
 
 class Database:
@@ -45,7 +45,10 @@ class Database:
         try:
             with self.write() as connection:
                 _migrate(connection)
-        except OperationalError as error:
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, DBAPIError):
+                raise
             raise ImpastoError(f"the database cannot be opened: {_cause(error)}; mend: check --database") from error
 
     @contextmanager
@@ -69,6 +72,16 @@ class Database:
         self.engine.dispose()
 
 
+def alone(connection: Connection) -> None:
+    """Until the transaction ends no other that calls this goes on from here.
+
+    Who adds to what jobs need, and who deletes what none needs, counts first and acts then. In SQLite the transaction's
+    kind is enough; in PostgreSQL this lock, which keeps no worker waiting.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ORDER_LOCK})
+
+
 def _engine(url: str) -> Engine:
     try:
         address = make_url(url)
@@ -76,6 +89,8 @@ def _engine(url: str) -> Engine:
             address = address.set(drivername="postgresql+psycopg")
         if address.get_backend_name() not in CLOCKS:
             raise OptionError(f"--database {address.get_backend_name()} is not supported; give sqlite or postgresql")
+        if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
+            raise OptionError("--database in memory is no place that workers could share; such as sqlite:///jobs.db")
         if address.get_backend_name() == "sqlite":
             return _sqlite(create_engine(address, connect_args={"timeout": BUSY_SECONDS}))
         return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
@@ -112,5 +127,5 @@ def _migrate(connection: Connection) -> None:
         connection.execute(text("INSERT INTO schema_version VALUES (:number)"), {"number": number})
 
 
-def _cause(error: OperationalError) -> str:
+def _cause(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0] if error.orig else str(error)

@@ -16,12 +16,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
-from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.database import Database, alone
 from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
 from impasto.studio.limits import Limits
 
 OPEN = ("queued", "running")
 """States of a job that is not over."""
+
+TICK = 1e-6
+"""Seconds between two jobs at least, whatever the clock says: the order of their times is the order they came in."""
 
 WAIT = 5
 """Seconds after which a client that was sent away may try again."""
@@ -74,18 +77,18 @@ class Queue:
             MissingError: when a picture that it reads is gone.
         """
         with self._database.write() as connection:
-            _one_at_a_time(connection)
+            alone(connection)
             if key and (known := connection.scalar(select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.key == key))):
                 return str(known)
             self._check_room(connection, client)
             wanted = set(reads)
-            found = select(func.count()).where(pictures.c.id.in_(wanted), pictures.c.owner == owner)
-            if connection.scalar(found) != len(wanted):
+            found = select(pictures.c.id).where(pictures.c.id.in_(wanted), pictures.c.owner == owner)
+            if len(connection.execute(found.with_for_update(read=True, key_share=True)).all()) != len(wanted):
                 raise MissingError("a picture of this job is gone; mend: upload it again")
-            identity = secrets.token_hex(16)
+            identity, last = secrets.token_hex(16), connection.scalar(select(func.max(jobs.c.created)))
             connection.execute(insert(jobs).values(
                 id=identity, owner=owner, client=client, key=key, order=dict(order), state="queued",
-                created=self._database.now, cancel=False, stand={},
+                created=max(self._database.clock(connection), (last or 0) + TICK), cancel=False, stand={},
             ))  # fmt: skip
             for picture in wanted:
                 connection.execute(insert(needs).values(job=identity, picture=picture))
@@ -118,14 +121,17 @@ class Queue:
             return int(connection.scalar(earlier) or 0)
 
     def cancel(self, identity: str, owner: str) -> None:
-        """A queued job is over at once; a running one is asked to stop. One that is over stays as it is.
+        """A queued job is over at once, one of a dead worker too; a running one is asked to stop.
+
+        One that is over stays as it is.
 
         Raises:
             MissingError: when there is none of that name.
         """
         with self._database.write() as connection:
             row = _row(connection, identity, owner, lock=True)
-            if row.state == "queued":
+            silent = row.state == "running" and row.lease < self._database.clock(connection)
+            if row.state == "queued" or silent:
                 self._end(connection, identity, "cancelled")
             elif row.state == "running":
                 connection.execute(update(jobs).where(jobs.c.id == identity).values(cancel=True))
@@ -138,12 +144,15 @@ class Queue:
 
         Raises:
             MissingError: when there is none of that name.
-            ConflictError: when it is not over.
+            ConflictError: when it is not over, or another job that is not over reads its result.
         """
         with self._database.write() as connection:
+            alone(connection)
             row = _row(connection, identity, owner, lock=True)
             if row.state in OPEN:
                 raise ConflictError(f"the job is {row.state}; mend: cancel it first")
+            if connection.scalar(select(needs.c.job).where(needs.c.picture == row.result).limit(1)):
+                raise ConflictError("a job needs this one's picture; mend: wait for it, or cancel it")
             return forget(connection, row)
 
     def events(self, identity: str, after: int) -> Sequence[Row[Any]]:
@@ -198,9 +207,9 @@ class Queue:
             LostError: when the job is no longer its own.
         """
         with self._database.write() as connection:
-            self._report(connection, worker, claim.id if claim else None)
             if claim:
                 self._change(connection, claim, lease=self._database.now + self._limits.lease_seconds)
+            self._report(connection, worker, claim.id if claim else None)
 
     def asked_to_stop(self, claim: Claim) -> bool:
         """Whether the job is to be cancelled, or is no longer this worker's."""
@@ -240,6 +249,8 @@ class Queue:
     def release(self, claim: Claim) -> None:
         """Gives a job back that was not finished because the worker itself had to stop; the attempt does not count.
 
+        One that was to be cancelled is over with that.
+
         Raises:
             LostError: when the job is no longer this worker's.
         """
@@ -247,7 +258,10 @@ class Queue:
             self._change(
                 connection, claim, state="queued", attempts=claim.attempt - 1, lease=None, worker=None, stand={}
             )
-            _tell(connection, claim.id, "state", {"state": "queued"})
+            if connection.scalar(select(jobs.c.cancel).where(jobs.c.id == claim.id)):
+                self._end(connection, claim.id, "cancelled")
+            else:
+                _tell(connection, claim.id, "state", {"state": "queued"})
 
     def leave(self, worker: str) -> None:
         """A worker goes home."""
@@ -255,7 +269,7 @@ class Queue:
             connection.execute(delete(workers).where(workers.c.id == worker))
 
     def alive(self) -> int:
-        """Workers with a fresh sign of life; forgets those that have been silent for long."""
+        """How many workers have given a fresh sign of life."""
         fresh = self._database.now - self._limits.lease_seconds
         with self._database.read() as connection:
             return int(connection.scalar(select(func.count()).where(workers.c.beat > fresh)) or 0)
@@ -327,9 +341,3 @@ def _tell(connection: Connection, identity: str, kind: str, data: Values) -> Non
     told = update(jobs).where(jobs.c.id == identity).values(told=jobs.c.told + 1).returning(jobs.c.told)
     number = connection.execute(told).scalar_one()
     connection.execute(insert(events).values(job=identity, number=number, kind=kind, data=dict(data)))
-
-
-def _one_at_a_time(connection: Connection) -> None:
-    """Counting and adding are one act: in SQLite by the transaction's kind, in PostgreSQL by a lock on the table."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE need IN EXCLUSIVE MODE")

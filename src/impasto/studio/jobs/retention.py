@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, func, select
 
 from impasto.studio import logs
-from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.database import Database, alone
 from impasto.studio.jobs.queue import OPEN, forget
 from impasto.studio.jobs.tables import jobs, needs, pictures
 from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
@@ -47,19 +47,24 @@ def drop_preview(store: Store, job: str) -> None:
 
 
 def sweep(database: Database, store: Store) -> None:
-    """Deletes files whose row was never written, or is gone."""
+    """Deletes files whose row was never written, or is gone, and what was kept of runs that are over."""
     store.sweep()
+    runs = store.runs()  # before jobs are looked up: none of these is yet to come
     old = {name for name, age in store.names() if age > ORPHAN and not name.startswith(".")}
     with database.read() as connection:
         known = {row[0] for row in connection.execute(select(pictures.c.id))}
         known |= {row[0] for row in connection.execute(select(jobs.c.id))}
+        unfinished = {row[0] for row in connection.execute(select(jobs.c.id).where(jobs.c.state.in_(OPEN)))}
     store.delete(*(name for name in old if name.partition(".")[0] not in known))
+    for job in runs - unfinished:
+        store.delete_run(job)
 
 
 def _expire(database: Database, keep_seconds: float, keep_bytes: int) -> list[str]:
     """Forgets a batch of pictures; returns their ids."""
     free = ~pictures.c.id.in_(select(needs.c.picture))
     with database.write() as connection:
+        alone(connection)
         too_old = select(pictures.c.id).where(free, pictures.c.created < database.now - keep_seconds).limit(BATCH)
         gone = [row[0] for row in connection.execute(too_old)]
         if not gone:
@@ -77,9 +82,11 @@ def _expire(database: Database, keep_seconds: float, keep_bytes: int) -> list[st
 
 
 def _forget_jobs(database: Database, store: Store, keep_seconds: float) -> None:
-    old = jobs.c.finished < database.now - keep_seconds
+    old = jobs.c.state.not_in(OPEN), jobs.c.finished < database.now - keep_seconds
+    free = jobs.c.result.is_(None) | ~jobs.c.result.in_(select(needs.c.picture))
     with database.write() as connection:
-        rows = connection.execute(select(jobs).where(jobs.c.state.not_in(OPEN), old).limit(BATCH)).all()
+        alone(connection)
+        rows = connection.execute(select(jobs).where(*old, free).limit(BATCH)).all()
         results = [forget(connection, row) for row in rows]
     drop(store, *(result for result in results if result))
     for row in rows:

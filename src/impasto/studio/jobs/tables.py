@@ -46,7 +46,7 @@ jobs = Table(
     Column("key", String(64)),  # Idempotency-Key: the same order sent twice is one job
     Column("order", JSON, nullable=False),  # what is asked for: job, method, content, styles, masks, options
     Column("state", String(10), nullable=False),  # queued, running, done, failed, cancelled
-    Column("created", Float, nullable=False),
+    Column("created", Float, nullable=False),  # later than that of every job that came before
     Column("started", Float),
     Column("finished", Float),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
@@ -61,6 +61,7 @@ jobs = Table(
     UniqueConstraint("owner", "key"),
     Index("job_queue", "state", "created"),
     Index("job_owner", "owner", "created"),
+    Index("job_created", "created"),
 )  # fmt: skip
 
 needs = Table(

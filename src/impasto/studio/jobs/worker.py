@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import secrets
 import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Event as StopSignal
 from typing import Any
 
-from impasto.errors import ImpastoError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+
+from impasto.errors import ImpastoError, OptionError
 from impasto.events import Done, Event, Notice, Preview, Progress, Started
 from impasto.picture import Picture
 from impasto.studio import logs
@@ -23,7 +27,7 @@ from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Claim, Queue
 from impasto.studio.limits import Limits
 from impasto.studio.orders import Order, check_steps, perform
-from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
+from impasto.studio.store import RUNS, Store, picture_file, preview_file, thumbnail_file
 
 LOOK_SECONDS = 0.25
 """Between looks for a job, or for a wish to cancel one."""
@@ -36,6 +40,12 @@ PREVIEW_SIDE = 1024
 PLACES = ("IMPASTO_STUDIO_DATABASE", "IMPASTO_STUDIO_STORE")
 """Variables that tell a worker's process where jobs and pictures are: addresses may hold passwords, and the words of a
 command line are there for everybody to see."""
+
+PARENT = "IMPASTO_STUDIO_PARENT"
+"""Variable that tells it whose death to go home at: its parent may be gone before it can look."""
+
+TROUBLE_SECONDS = 1.0
+"""Until a database that does not answer is asked again."""
 
 log = logs.get("worker")
 
@@ -53,55 +63,85 @@ class Worker:
     def __init__(self, database: Database, store: Store, limits: Limits, stop: StopSignal) -> None:
         self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._queue, self._store, self._limits, self._stop = Queue(database, limits), store, limits, stop
+        self._beaten = -math.inf
 
     def run(self) -> None:
         """Until somebody says stop."""
-        beat = -self._limits.beat_seconds
         try:
             while not self._stop.is_set():
-                if time.monotonic() - beat >= self._limits.beat_seconds:
-                    self._queue.beat(self.name)
-                    beat = time.monotonic()
-                if self._queue.anything() and (claim := self._queue.claim(self.name)):
-                    self._work(claim)
-                else:
-                    self._stop.wait(LOOK_SECONDS)
+                try:
+                    self._look()
+                except SQLAlchemyError:  # it may come back
+                    log.exception("database")
+                    self._stop.wait(TROUBLE_SECONDS)
         finally:
-            self._queue.leave(self.name)
+            with suppress(SQLAlchemyError):
+                self._queue.leave(self.name)
+
+    def _look(self) -> None:
+        if time.monotonic() - self._beaten >= _beat_seconds(self._limits):
+            self._queue.beat(self.name)
+            self._beaten = time.monotonic()
+        if self._queue.anything() and (claim := self._queue.claim(self.name)):
+            self._work(claim)
+        else:
+            self._stop.wait(LOOK_SECONDS)
 
     def _work(self, claim: Claim) -> None:
-        order, watch = Order.from_stored(claim.order), _Watch(self._queue, claim, self.name, self._limits, self._stop)
-        report = _Report(self._queue, claim, self._store, self._limits, watch)
-        checkpoint = self._checkpoint(claim)
-        log.info("begins", extra={"job": claim.id, "method": order.method, "attempt": claim.attempt})
+        log.info("begins", extra={"job": claim.id, "method": claim.order["method"], "attempt": claim.attempt})
         try:
-            with watch:
-                picture = perform(order, self._store, on_event=report, stop=watch.stop, checkpoint=checkpoint)
-                self._deliver(claim, order, picture, report, watch)
+            if self._ends(claim):
+                self._store.delete_run(claim.id)
         except LostError:
             log.warning("lost", extra={"job": claim.id})
-            return
+        except (OperationalError, InterfaceError):  # the lease runs out, and whoever comes next goes on
+            log.exception("database", extra={"job": claim.id})
+
+    def _ends(self, claim: Claim) -> bool:
+        """Does the job; False when it was given back."""
+        watch = _Watch(self._queue, claim, self.name, self._limits, self._stop)
+        try:
+            with watch:
+                return self._paint(claim, watch)
+        except (LostError, OperationalError, InterfaceError):
+            raise
         except ImpastoError as error:
-            self._fail(claim, str(error))
+            why = _plain(str(error))
         except MemoryError:
-            self._fail(claim, "memory ran out; mend: a smaller size")
+            why = "memory ran out; mend: a smaller size"
         except Exception as error:
             log.exception("fault", extra={"job": claim.id})
-            self._fail(claim, f"this is a fault, report it: {type(error).__name__}")
-        if checkpoint and not watch.leaving:
-            checkpoint.unlink(missing_ok=True)
+            why = f"this is a fault, report it: {type(error).__name__}"
+        self._queue.finish(claim, "failed", error=why)
+        log.info("failed", extra={"job": claim.id})
+        return True
 
-    def _deliver(self, claim: Claim, order: Order, picture: Picture, report: _Report, watch: _Watch) -> None:
+    def _paint(self, claim: Claim, watch: _Watch) -> bool:
+        order, checkpoint = Order.from_stored(claim.order), self._store.checkpoint(claim.id)
+        report = _Report(self._queue, claim, self._store, self._limits, watch)
+        told: dict[str, Any] = {"on_event": report, "stop": watch.stop, "checkpoint": checkpoint}
+        try:
+            picture = perform(order, self._store, **told)
+        except OptionError as error:  # of another version, or damaged: what was made before is lost, the job is not
+            if not checkpoint or not checkpoint.exists() or str(checkpoint) not in str(error):
+                raise
+            log.warning("begins anew", extra={"job": claim.id})
+            checkpoint.unlink()
+            picture = perform(order, self._store, **told)
+        return self._deliver(claim, order, picture, report, watch)
+
+    def _deliver(self, claim: Claim, order: Order, picture: Picture, report: _Report, watch: _Watch) -> bool:
         if watch.lost:
             raise LostError(claim.id)
         if watch.leaving and report.stopped:
             self._queue.release(claim)
             log.info("gives back", extra={"job": claim.id})
-            return
+            return False
         state = "cancelled" if report.stopped else "done"
         result = self._keep(claim, order, picture) if state == "done" or report.steps_made else None
         self._queue.finish(claim, state, result=result)
         log.info(state, extra={"job": claim.id, "seconds": round(time.monotonic() - report.began, 3)})
+        return True
 
     def _keep(self, claim: Claim, order: Order, picture: Picture) -> dict[str, Any]:
         """Files first, then the row: a picture that is listed is there. Files without a row are swept away later."""
@@ -112,21 +152,6 @@ class Worker:
             "id": identity, "owner": claim.owner, "kind": "result", "name": order.label[:120], "width": kept.size[0],
             "height": kept.size[1], "bytes": len(kept.png), "settings": dict(picture.settings),
         }  # fmt: skip
-
-    def _fail(self, claim: Claim, why: str) -> None:
-        try:
-            self._queue.finish(claim, "failed", error=why)
-            log.info("failed", extra={"job": claim.id})
-        except LostError:
-            log.warning("lost", extra={"job": claim.id})
-
-    def _checkpoint(self, claim: Claim) -> Path | None:
-        """Where the state of the run is kept, when all workers can reach it."""
-        folder = self._store.folder
-        if folder is None:
-            return None
-        (folder / "runs").mkdir(exist_ok=True)
-        return folder / "runs" / claim.id
 
 
 class _Watch:
@@ -141,7 +166,7 @@ class _Watch:
     def __init__(self, queue: Queue, claim: Claim, worker: str, limits: Limits, leave: StopSignal) -> None:
         self.stop, self.lost, self.leaving = StopSignal(), False, False
         self._queue, self._claim, self._worker, self._leave = queue, claim, worker, leave
-        self._beat, self._lease = limits.beat_seconds, limits.lease_seconds
+        self._beat, self._lease = _beat_seconds(limits), limits.lease_seconds
         self._over = StopSignal()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
 
@@ -212,7 +237,7 @@ class _Report:
                     "preview", {"step": event.step, "url": f"/api/jobs/{self.claim.id}/preview?step={event.step}"}
                 )
         elif isinstance(event, Notice):
-            self._tell("notice", {"text": event.text, "level": event.level})
+            self._tell("notice", {"text": _plain(event.text), "level": event.level})
         elif isinstance(event, Done):
             self.stopped = event.stopped or (self.watch.stop.is_set() and not self.steps_made)
 
@@ -230,17 +255,33 @@ class _Report:
 
 
 def _progress(event: Progress) -> dict[str, Any]:
-    losses = {name: float(value) for name, value in event.losses.items()}
+    losses = {name: _finite(value) for name, value in event.losses.items()}
     return {
         "step": event.step, "steps": event.steps, "width": event.size[0], "height": event.size[1], "losses": losses,
-        "loss": losses.get("total"), "seconds": event.seconds, "seconds_left": event.seconds_left,
+        "loss": losses.get("total"), "seconds": event.seconds, "seconds_left": _finite(event.seconds_left),
     }  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    """A number as JSON can hold it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _plain(text: str) -> str:
+    """A line for guests: they have no use for this machine's folders."""
+    text = re.sub(rf"\S*[\\/]{RUNS}[\\/][0-9a-f]{{32}}\b", "the saved state", text)
+    return re.sub(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s'\":;,()\\/]+[\\/])+", "", text)
+
+
+def _beat_seconds(limits: Limits) -> float:
+    """Between two signs of life, of which the lease must outlast a few."""
+    return min(limits.beat_seconds, limits.lease_seconds / 3)
 
 
 def main() -> None:
     """A worker as a process of its own. It goes home on SIGTERM, and when the process that began it is gone."""
     database, store = (os.environ[name] for name in PLACES)
-    stop, parent = StopSignal(), os.getppid()
+    stop, parent = StopSignal(), int(os.environ.get(PARENT, os.getppid()))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logs.begin()

@@ -1,0 +1,1 @@
+"""The studio: its jobs, on SQLite and on PostgreSQL."""

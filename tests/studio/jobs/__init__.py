@@ -1,0 +1,1 @@
+"""Jobs: queue, workers, retention, and what a kill leaves behind."""

@@ -1,0 +1,126 @@
+"""Opening a database: once made, made by one of many, refused when newer, told in one line when it cannot be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, inspect, select, text
+
+from impasto.errors import ImpastoError, OptionError
+from impasto.studio.jobs.database import MIGRATIONS, Database
+from impasto.studio.jobs.tables import metadata
+
+OPEN = """
+import sys
+from impasto.studio.jobs.database import Database
+print("ready", flush=True)
+sys.stdin.readline()
+Database(sys.argv[1]).close()
+"""
+
+
+def versions(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.scalars(text("SELECT version FROM schema_version ORDER BY version")))
+
+
+def test_all_tables_are_made_once(database: Database, database_url: str) -> None:
+    again = Database(database_url)
+    assert versions(again) == list(range(1, len(MIGRATIONS) + 1))
+    assert set(inspect(again.engine).get_table_names()) == {*metadata.tables, "schema_version"}
+    again.close()
+
+
+def test_processes_that_begin_at_once_make_one(database_url: str) -> None:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    begun = [subprocess.Popen([sys.executable, "-c", OPEN, database_url], **pipes) for _ in range(4)]
+    for one in begun:
+        assert one.stdout.readline() == b"ready\n"
+    for one in begun:
+        one.stdin.write(b"\n")
+        one.stdin.flush()
+    assert [(one.communicate(timeout=60)[1], one.returncode) for one in begun] == [(b"", 0)] * 4
+    database = Database(database_url)
+    assert versions(database) == list(range(1, len(MIGRATIONS) + 1))
+    database.close()
+
+
+def test_a_newer_database_is_refused_and_left_alone(database: Database, database_url: str) -> None:
+    newer = len(MIGRATIONS) + 1
+    with database.write() as connection:
+        connection.execute(text("INSERT INTO schema_version VALUES (:n)"), {"n": newer})
+    with pytest.raises(ImpastoError, match=f"has version {newer}, this Impasto knows {newer - 1}; mend: update it"):
+        Database(database_url)
+    assert versions(database)[-1] == newer
+
+
+def test_a_migration_that_fails_leaves_nothing_half_done(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(connection: Any) -> None:
+        connection.execute(text("CREATE TABLE half (n INTEGER)"))
+        raise ImpastoError("in the middle")
+
+    monkeypatch.setattr("impasto.studio.jobs.database.MIGRATIONS", (*MIGRATIONS, fails))
+    with pytest.raises(ImpastoError, match="in the middle"):
+        Database(database_url)
+    assert "half" not in inspect(database.engine).get_table_names()
+    assert versions(database)[-1] == len(MIGRATIONS)
+
+
+def test_a_transaction_that_fails_writes_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.execute(text("INSERT INTO schema_version VALUES (-1)"))
+        raise ZeroDivisionError
+    assert -1 not in versions(database)
+
+
+def test_the_clock_is_seconds_since_1970_and_moves_on(database: Database) -> None:
+    with database.read() as connection:
+        told = [database.clock(connection) for _ in range(200)]
+    assert told == sorted(told)
+    assert abs(told[-1] - time.time()) < 5
+
+
+def test_sqlite_is_asked_to_be_careful(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}")
+    with database.read() as connection:
+        told = [connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys")]
+        assert connection.scalar(select(func.count()).select_from(text("sqlite_master"))) > 0
+    database.close()
+    assert told == ["wal", 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "is no address"),
+        ("mysql://here/it", "mysql is not supported"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+    ],
+)
+def test_addresses_that_are_none_are_refused(url: str, said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        Database(url)
+
+
+def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "no.db").write_bytes(b"no database at all" * 500)
+    for name in ("no.db", "missing/jobs.db", "."):
+        with pytest.raises(ImpastoError, match=r"cannot be opened: .*; mend: check --database") as told:
+            Database(f"sqlite:///{tmp_path / name}")
+        assert "\n" not in str(told.value)
+
+
+def test_a_server_that_is_away_is_told_without_the_password() -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(ImpastoError, match="cannot be opened") as told:
+        Database("postgresql://anna:hidden@127.0.0.1:1/none")
+    assert "hidden" not in str(told.value)
+    assert "\n" not in str(told.value)

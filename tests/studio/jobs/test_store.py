@@ -1,0 +1,138 @@
+"""Where pictures lie: whole or not at all, under names that we made, in a folder or elsewhere."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from impasto.errors import ImpastoError, OptionError
+from impasto.studio.errors import MissingError
+from impasto.studio.store import STALE, Store, picture_file, preview_file, thumbnail_file
+
+ID = "0123456789abcdef" * 2
+
+BAD = [
+    "", ".", "..", "/", "../../etc/passwd", "/etc/passwd", f"../{ID}.png", f"{ID}", f"{ID}.", f"{ID}/../x.png",
+    f"{ID}./../../x", f"{ID}.png/..", f"{ID}.png/../{ID}.png", f"{ID}.p\\..\\x", f"{ID}.png\0.jpg", f"{ID}.png\n",
+    f"{ID}\n.png", f"{ID.upper()}.png", f"{ID[:-1]}.png", f"{ID}0.png", f"{ID}.PNG", f"{ID}.{'a' * 61}", ".impasto.tmp",
+    "runs", f"runs/{ID}", f"%2e%2e/{ID}.png", f"{ID}.%2e%2e%2fx", f"{ID[:-1]}\u0660.png", f"file:///{ID}.png",
+]  # fmt: skip
+
+
+@pytest.fixture(params=["folder", "memory"])
+def anywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store in a folder, and one that only fsspec knows."""
+    name = secrets.token_hex(4)
+    yield Store(str(tmp_path / "pictures") if request.param == "folder" else f"memory://{name}/pictures")
+    if request.param == "memory":
+        fsspec.filesystem("memory").rm(f"/{name}", recursive=True)
+
+
+def grown_old(path: Path, seconds: float = STALE + 60) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_what_is_put_is_got_until_it_is_deleted(anywhere: Store) -> None:
+    for name in (picture_file(ID), thumbnail_file(ID), preview_file(ID)):
+        anywhere.put(name, b"one")
+        anywhere.put(name, b"another")
+        assert anywhere.get(name) == b"another"
+    assert {name for name, _ in anywhere.names()} == {picture_file(ID), thumbnail_file(ID), preview_file(ID)}
+    assert all(0 <= age < 60 for _, age in anywhere.names())
+    anywhere.delete(picture_file(ID), thumbnail_file(ID), preview_file(ID))
+    anywhere.delete(picture_file(ID))
+    assert list(anywhere.names()) == []
+    with pytest.raises(MissingError, match="gone"):
+        anywhere.get(picture_file(ID))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_names_that_are_not_ours_are_refused(anywhere: Store, name: str) -> None:
+    for touch in (lambda: anywhere.get(name), lambda: anywhere.put(name, b"x"), lambda: anywhere.delete(name)):
+        with pytest.raises(MissingError, match="no such file"):
+            touch()
+    assert list(anywhere.names()) == []
+
+
+def test_a_file_that_many_write_is_always_one_of_theirs(store: Store) -> None:
+    written = [bytes([n]) * 200_000 for n in range(4)]
+
+    def write(n: int) -> None:
+        for _ in range(15):
+            store.put(picture_file(ID), written[n])
+
+    store.put(picture_file(ID), written[0])
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, n) for n in range(4)]
+        while not all(writer.done() for writer in writers):
+            assert store.get(picture_file(ID)) in written
+            store.sweep()
+            assert picture_file(ID) in {name for name, _ in store.names()}
+    for writer in writers:
+        writer.result()
+    assert [name for name, _ in store.names()] == [picture_file(ID)]
+
+
+def test_what_nobody_finished_writing_is_swept_when_it_is_old(store: Store) -> None:
+    assert store.folder
+    young, old, ours = store.folder / ".impasto-1.tmp", store.folder / ".impasto-2.tmp", store.folder / picture_file(ID)
+    for path in (young, old, ours):
+        path.write_bytes(b"half")
+    grown_old(old)
+    grown_old(ours)
+    store.sweep()
+    assert sorted(store.folder.iterdir()) == sorted([young, ours])
+
+
+def test_only_a_folder_keeps_the_state_of_runs(anywhere: Store) -> None:
+    place = anywhere.checkpoint(ID)
+    assert (place is None) == (anywhere.folder is None)
+    assert anywhere.runs() == set()
+    if place:
+        place.write_bytes(b"state")
+        place.with_name(f".{ID}-1.tmp").write_bytes(b"half a state")
+        place.with_name(f"{ID}-beside").mkdir()
+        place.with_name("f" * 32).write_bytes(b"another's")
+        place.with_name("not ours").write_bytes(b"")
+        assert anywhere.runs() == {ID, "f" * 32}
+    anywhere.delete_run(ID)
+    assert ID not in anywhere.runs()
+    if place:
+        assert {found.name for found in place.parent.iterdir()} == {"f" * 32, "not ours"}
+
+
+def test_a_full_disk_is_told_in_our_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store.put(picture_file(ID), b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ImpastoError, match=r"cannot be kept \(No space left on device\); mend: make room"):
+        store.put(picture_file(ID), b"new")
+    assert store.get(picture_file(ID)) == b"old"
+    assert len(list(store.names())) == 1
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(ImpastoError, match="may not be written to; mend: change its permissions"):
+        Store(str(folder))
+
+
+def test_places_that_are_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ImpastoError, match="cannot be made"):
+        Store(str(tmp_path / "file" / "pictures"))
+    with pytest.raises(OptionError, match="cannot be used"):
+        Store("nonsense://bucket/pictures")

@@ -1,0 +1,298 @@
+"""A worker on real jobs: what it tells, what it delivers, when it stops, and what it makes of trouble."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+from impasto.errors import LimitError
+from impasto.events import Progress
+from impasto.image import read
+from impasto.studio.jobs import worker as module
+from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.queue import Queue
+from impasto.studio.jobs.tables import jobs, pictures
+from impasto.studio.jobs.worker import Worker
+from impasto.studio.limits import Limits
+from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
+
+from ..conftest import OWNER, SIDE, gatys, keep, ordered, silence, state, until
+
+MANY = 5000
+"""Steps that nobody waits for."""
+
+
+@pytest.fixture
+def photo(database: Database, store: Store) -> str:
+    return keep(database, store)
+
+
+@contextmanager
+def at_work(database: Database, store: Store, limits: Limits) -> Iterator[Event]:
+    """A worker in a thread, until the end or until what it gives is set."""
+    stop = Event()
+    thread = Thread(target=Worker(database, store, limits, stop).run)
+    thread.start()
+    try:
+        yield stop
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+
+
+def told(queue: Queue, job: str, kind: str) -> list[dict[str, Any]]:
+    return [row.data for row in queue.events(job, 0) if row.kind == kind]
+
+
+def results(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.scalars(select(pictures.c.id).where(pictures.c.kind == "result")))
+
+
+def over(queue: Queue, job: str) -> bool:
+    return state(queue, job) not in ("queued", "running")
+
+
+def steps_made(queue: Queue, job: str) -> int:
+    return int((queue.get(job, OWNER).stand or {}).get("step", 0))
+
+
+def test_a_fast_job_is_painted_and_kept(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job = ordered(queue, photo)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+        assert queue.alive() == 1
+    assert queue.alive() == 0
+    row = queue.get(job, OWNER)
+    assert (row.state, row.error, row.attempts) == ("done", None, 1)
+    assert row.created <= row.started <= row.finished
+    painted = read(io.BytesIO(store.get(picture_file(row.result))))
+    assert painted.size == (32, 32)
+    assert painted.settings["content"] == photo
+    assert store.get(thumbnail_file(row.result))[:2] == b"\xff\xd8"
+    assert results(database) == [row.result]
+    kinds = [(event.kind, event.data.get("state")) for event in queue.events(job, 0)]
+    assert kinds[:2] == [("state", "queued"), ("state", "running")]
+    assert kinds[-1] == ("end", "done")
+    assert store.runs() == set()
+
+
+def test_a_job_with_steps_tells_how_it_stands(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job = gatys(queue, photo)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    assert state(queue, job) == "done"
+    assert told(queue, job, "started") == [{"width": 32, "height": 32, "steps": 3}]
+    last = told(queue, job, "progress")[-1]
+    assert (last["step"], last["steps"]) == (3, 3)
+    assert last["loss"] == last["losses"]["total"] > 0
+    assert told(queue, job, "preview")[0]["url"].startswith(f"/api/jobs/{job}/preview?step=")
+    assert store.get(preview_file(job))[:2] == b"\xff\xd8"
+    stand = queue.get(job, OWNER).stand
+    assert (stand["step"], stand["steps"]) == (3, 3)
+
+
+def test_a_cancelled_job_stops_and_keeps_the_best_so_far(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job, other = gatys(queue, photo, steps=MANY), ordered(queue, photo)
+    with at_work(database, store, limits):
+        until(lambda: steps_made(queue, job))
+        queue.cancel(job, OWNER)
+        until(lambda: over(queue, job))
+        until(lambda: over(queue, other))
+    row = queue.get(job, OWNER)
+    assert row.state == "cancelled"
+    assert read(io.BytesIO(store.get(picture_file(row.result)))).size == (32, 32)
+    assert state(queue, other) == "done"
+    assert store.runs() == set()
+
+
+def test_a_worker_that_goes_home_gives_its_job_back_and_another_goes_on(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job = gatys(queue, photo, steps=60)
+    with at_work(database, store, limits) as stop:
+        until(lambda: steps_made(queue, job) >= 2)
+        stop.set()
+        until(lambda: state(queue, job) == "queued")
+    assert (queue.get(job, OWNER).attempts, results(database)) == (0, [])
+    assert store.runs() == {job}
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    row = queue.get(job, OWNER)
+    assert (row.state, row.attempts) == ("done", 1)
+    (notice,) = [one["text"] for one in told(queue, job, "notice") if "goes on" in one["text"]]
+    assert notice.startswith("goes on after step ")
+    assert notice.endswith(" of 60 from the saved state")
+    made = [one["step"] for one in told(queue, job, "progress")]
+    assert made == sorted(made)
+    assert made[-1] == 60
+    assert [event.number for event in queue.events(job, 0)] == list(range(1, row.told + 1))
+    assert results(database) == [row.result]
+    assert store.runs() == set()
+
+
+@pytest.mark.parametrize("state_kept", [b"damaged", b""])
+def test_a_saved_state_that_is_of_no_use_is_thrown_away(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, state_kept: bytes
+) -> None:
+    job = gatys(queue, photo)
+    place = store.checkpoint(job)
+    assert place
+    place.write_bytes(state_kept)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    assert (state(queue, job), queue.get(job, OWNER).error) == ("done", None)
+
+
+@pytest.mark.parametrize("end", ["delivers", "fails"])
+def test_a_late_worker_leaves_alone_what_the_other_goes_on_from(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch,
+    end: str,
+) -> None:  # fmt: skip
+    job, real, others = ordered(queue, photo), module.perform, []
+
+    def perform(*words: Any, checkpoint: Path, **more: Any) -> Any:
+        picture = real(*words, checkpoint=checkpoint, **more)
+        silence(database, job)
+        others.append(queue.claim("another"))
+        checkpoint.write_bytes(b"the other's state")
+        stop.set()
+        if end == "fails":
+            raise LimitError("too late")
+        return picture
+
+    monkeypatch.setattr(module, "perform", perform)
+    with at_work(database, store, limits) as stop:
+        until(lambda: others)
+    assert (state(queue, job), results(database), store.runs()) == ("running", [], {job})
+    queue.finish(others[0], "done")
+
+
+def test_a_lost_job_is_painted_no_further(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job, other = gatys(queue, photo, steps=MANY), ordered(queue, photo)
+    with at_work(database, store, limits):
+        until(lambda: steps_made(queue, job))
+        with database.write() as connection:  # as if another had claimed it
+            connection.execute(update(jobs).where(jobs.c.id == job).values(fence=99))
+        until(lambda: over(queue, other))
+    assert (state(queue, job), state(queue, other)) == ("running", "done")
+    assert results(database) == [queue.get(other, OWNER).result]
+
+
+def test_a_picture_that_is_gone_is_told(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job = ordered(queue, photo)
+    store.delete(picture_file(photo))
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    assert (state(queue, job), queue.get(job, OWNER).error) == ("failed", "the file is gone")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (RuntimeError("of a user"), "this is a fault, report it: RuntimeError"),
+        (MemoryError(), "memory ran out; mend: a smaller size"),
+        (LimitError("/tmp/impasto-x/a.png is too large; mend: a smaller one"), "a.png is too large; mend: a smaller"),
+    ],
+)
+def test_trouble_fails_the_job_and_not_the_worker(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch,
+    trouble: Exception, said: str,
+) -> None:  # fmt: skip
+    real, bad, good = module.perform, ordered(queue, photo), ordered(queue, photo)
+
+    def perform(*words: Any, **more: Any) -> Any:
+        monkeypatch.setattr(module, "perform", real)
+        raise trouble
+
+    monkeypatch.setattr(module, "perform", perform)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, bad) and over(queue, good))
+    assert (state(queue, bad), state(queue, good)) == ("failed", "done")
+    assert queue.get(bad, OWNER).error.startswith(said)
+    assert "of a user" not in queue.get(bad, OWNER).error
+
+
+@pytest.mark.parametrize("word", ["tell", "finish", "claim", "beat", "anything"])
+def test_a_database_that_is_away_for_a_moment_loses_no_job(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch,
+    word: str,
+) -> None:  # fmt: skip
+    job, real, failed = ordered(queue, photo), getattr(Queue, word), []
+
+    def away(*words: Any, **more: Any) -> Any:
+        if failed:
+            return real(*words, **more)
+        failed.append(word)
+        raise OperationalError("a statement", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(Queue, word, away)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    assert failed
+    assert state(queue, job) == "done"
+    assert len(results(database)) == 1
+
+
+def test_an_order_that_this_version_does_not_know_fails(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job = queue.submit({"method": "fast", "new": True}, owner=OWNER, client="here")
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    assert state(queue, job) == "failed"
+
+
+def test_steps_that_turn_out_to_be_too_many_are_refused(
+    database: Database, store: Store, queue: Queue, photo: str
+) -> None:
+    """The size is the picture's own, which nobody knows before the job starts."""
+    few = Limits(pixel_steps=1_000_000)
+    job = gatys(queue, photo, size=None, steps=MANY)
+    with at_work(database, store, few):
+        until(lambda: over(queue, job))
+    assert f"{MANY} steps at {SIDE}x{SIDE} are more than one job may take" in queue.get(job, OWNER).error
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("/var/store/runs/" + "a" * 32 + " holds a run", "the saved state holds a run"),
+        (
+            "goes on after step 2 of 9 from C:\\store\\runs\\" + "0" * 32,
+            "goes on after step 2 of 9 from the saved state",
+        ),
+        ("/home/anna/.cache/vgg.bin (from /tmp/x) is damaged", "vgg.bin (from x) is damaged"),
+        ("'C:\\Users\\anna\\a.png' is damaged", "'a.png' is damaged"),
+        ("3/4 of 1024x768 at 2 steps/s; mend: and/or http://127.0.0.1/a/b", ""),
+    ],
+)
+def test_guests_hear_nothing_of_folders(text: str, plain: str) -> None:
+    assert module._plain(text) == (plain or text)
+
+
+def test_numbers_that_are_none_are_not_told() -> None:
+    event = Progress(1, 2, (3, 4), {"total": math.nan, "style": 1.5}, 0.5, math.inf)
+    told = module._progress(event)
+    assert told["losses"] == {"total": None, "style": 1.5}
+    assert (told["loss"], told["seconds_left"]) == (None, None)

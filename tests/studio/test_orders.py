@@ -1,0 +1,147 @@
+"""Orders: what guests may ask for, what is refused before it is queued, and what a stored order paints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from threading import Event as StopSignal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from impasto.errors import ImpastoError, LimitError, OptionError
+from impasto.image import write
+from impasto.methods import METHODS
+from impasto.picture import Picture
+from impasto.studio.gallery import built_in, open_picture
+from impasto.studio.limits import Limits
+from impasto.studio.orders import OURS, Order, check, guest_methods, perform
+from impasto.studio.store import Store, picture_file
+
+PHOTO, MASK = "a" * 32, "b" * 32
+QUICK = {"encoder": "efficientnet-lite0", "size": 48, "steps": 2}
+
+
+def order(**changes: Any) -> Order:
+    told: dict[str, Any] = {"job": "stylize", "method": "fast", "content": PHOTO, "styles": ("starry-hills",)}
+    return Order(**{**told, "options": {}, **changes})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """With a photo, and a mask whose left half is white."""
+    kept = Store(str(tmp_path))
+    photo = np.random.default_rng(0).random((40, 60, 3), np.float32)
+    mask = np.zeros((40, 60, 3), np.float32)
+    mask[:, :30] = 1
+    for name, pixels in ((PHOTO, photo), (MASK, mask)):
+        write(Picture(pixels), tmp_path / picture_file(name))
+    return kept
+
+
+class TestChecked:
+    @pytest.mark.parametrize("method", [m.name for m in guest_methods()])
+    def test_every_option_is_spelled_out_but_ours(self, method: str) -> None:
+        told = check(order(method=method), Limits()).options
+        assert set(told) == {s.name for s in METHODS[method].options_class.specs()} - set(OURS)
+        assert json.loads(json.dumps(told)) == told
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"method": "nothing"},
+            {"method": "johnson"},
+            {"content": None},
+            {"content": "starry-hills"},
+            {"content": "../../etc/passwd"},
+            {"styles": ()},
+            {"styles": ("no-such-style",)},
+            {"styles": ("/etc/passwd",)},
+            {"styles": ("starry-hills",) * 9},
+            {"options": {"unknown": 1}},
+            {"options": {"strength": float("nan")}},
+            {"options": {"strength": True}},
+            {"options": {"size": 10**400}},
+            {"options": {"size": "512"}},
+            {"options": {"blend": {"a": 1}}},
+            {"options": {"mask": ["/etc/passwd"]}},
+            {"options": {"mask": "relative.png"}},
+            {"method": "gatys", "options": {"init": "/etc/passwd"}},
+            {"method": "gatys", "options": {"semantic": ["x", "y"]}},
+            {"job": "texture"},
+            {"job": "texture", "content": None, "method": "fast"},
+            {"job": "texture", "content": None, "method": "gatys", "styles": ()},
+            {"job": "reconstruct", "method": "gatys", "styles": ()},
+            {"job": "reconstruct", "method": "laplacian", "styles": (), "layers": ("relu1_1",)},
+        ],
+    )
+    def test_what_is_refused(self, changes: dict[str, Any]) -> None:
+        with pytest.raises(ImpastoError) as refused:
+            check(order(**changes), Limits())
+        assert "\n" not in str(refused.value)
+
+    @pytest.mark.parametrize("name", OURS)
+    def test_what_is_not_for_guests(self, name: str) -> None:
+        with pytest.raises(OptionError, match=name):
+            check(order(method="gatys", options={name: "1"}), Limits())
+
+    def test_too_much_work(self) -> None:
+        with pytest.raises(LimitError, match="mend"):
+            check(order(method="gatys", options={"size": 4096, "steps": 100_000}), Limits())
+        with pytest.raises(LimitError, match="8192"):
+            check(order(options={"size": 9000}), Limits())
+        with pytest.raises(LimitError, match="8192"):
+            check(order(job="texture", content=None, method="gatys", size=(9000, 100)), Limits())
+
+    def test_a_stored_order_is_the_same(self) -> None:
+        asked = check(order(options={"mask": [MASK], "blend": [2.0]}), Limits()).named("photo-starry-hills")
+        assert Order.from_stored(json.loads(json.dumps(asked.to_stored()))) == asked
+        assert asked.reads() == [PHOTO, MASK]
+
+
+class TestPerformed:
+    def paint(self, asked: Order, store: Store, **more: Any) -> tuple[Picture, list[str]]:
+        seen: list[str] = []
+        checked = check(asked, Limits())
+        picture = perform(checked, store, on_event=lambda e: seen.append(type(e).__name__), stop=StopSignal(), **more)
+        assert json.loads(json.dumps(dict(picture.settings)))["options"] == checked.options
+        return picture, seen
+
+    def test_fast(self, store: Store) -> None:
+        picture, seen = self.paint(order(), store)
+        assert picture.size == (60, 40)
+        assert seen[-1] == "Done"
+        assert picture.settings["styles"] == ("starry-hills",)
+
+    def test_a_mask_is_a_picture_by_its_id(self, store: Store) -> None:
+        picture, _ = self.paint(order(options={"mask": [MASK]}), store)
+        photo = open_picture(store, PHOTO)
+        assert np.abs(picture.pixels[:, 32:] - photo.pixels[:, 32:]).max() < 0.01
+        assert np.abs(picture.pixels[:, :28] - photo.pixels[:, :28]).mean() > 0.03
+
+    def test_an_optimising_method_shows_each_step(self, store: Store) -> None:
+        _, seen = self.paint(order(method="gatys", options=QUICK), store)
+        assert seen.count("Preview") == seen.count("Progress") == 2
+
+    def test_texture(self, store: Store) -> None:
+        asked = order(job="texture", method="gatys", content=None, size=(64, 48), tileable=True)
+        with pytest.raises(OptionError, match="size"):
+            self.paint(replace(asked, options=QUICK), store)
+        asked = replace(asked, options={"steps": 2})
+        picture, _ = self.paint(asked, store)
+        assert picture.size == (64, 48)
+
+    def test_reconstruct(self, store: Store) -> None:
+        asked = order(job="reconstruct", method="gatys", styles=(), options=QUICK, layers=("block1",))
+        with pytest.raises(OptionError, match="block1"):
+            self.paint(asked, store)
+        picture, _ = self.paint(order(job="reconstruct", method="gatys", styles=(), layers=("relu1_1",),
+                                      options={"size": 48, "steps": 2}), store)  # fmt: skip
+        assert picture.size == (48, 32)
+
+
+def test_built_in_styles_are_square_pictures_of_ours() -> None:
+    assert len(built_in()) >= 12
+    assert all(min(style.size) >= 512 and style.path.stat().st_size < 200_000 for style in built_in().values())
