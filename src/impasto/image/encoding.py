@@ -81,7 +81,10 @@ def samples(picture: Picture, *, deep: bool = False, alpha: bool = True) -> npt.
     elif picture.alpha is not None:
         pixels = over_white(pixels, picture.alpha)
     full, kind = (65535, np.uint16) if deep else (255, np.uint8)
-    rounded: npt.NDArray[Any] = np.floor(np.clip(pixels, 0, 1) * np.float32(full) + np.float32(0.5)).astype(kind)
+    scaled = np.clip(pixels, 0, 1)
+    scaled *= np.float32(full)  # in place: the pictures that are let in must fit into a decoder's memory
+    scaled += np.float32(0.5)
+    rounded: npt.NDArray[Any] = scaled.astype(kind)
     return rounded
 
 
@@ -109,8 +112,9 @@ def _parameters(fmt: Format, quality: int, exif: bytes | None, xmp: bytes | None
     if xmp:
         told["xmp"] = xmp
     if fmt.name == "JPEG":
-        # 4:4:4: paint has hard edges between strong colours, which halved chroma smears.
-        return told | {"quality": quality, "subsampling": 0, "optimize": True}
+        # 4:4:4: paint has hard edges between strong colours, which halved chroma smears. Without "optimize", for which
+        # Pillow sets aside one byte a pixel and refuses whatever is too rough to fit in.
+        return told | {"quality": quality, "subsampling": 0}
     if fmt.name == "WEBP":
         return told | {"quality": quality, "exact": True}
     return told | {"quality": quality, "subsampling": "4:4:4", "speed": _AVIF_SPEED}

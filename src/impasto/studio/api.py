@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Header, Query, Request, Response, UploadFile
 from fastapi import Path as InPath
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import FileResponse
 
+from impasto.errors import OptionError
 from impasto.studio import metrics
-from impasto.studio.errors import KindError, MissingError, TooLargeError
+from impasto.studio.errors import BusyError, KindError, MissingError, TooLargeError
 from impasto.studio.gallery import built_in, built_in_thumbnail
 from impasto.studio.live import FORMATS
 from impasto.studio.orders import Order, check, guest_methods
@@ -28,7 +32,7 @@ from impasto.studio.schemas import (
     Trouble,
     method_out,
 )
-from impasto.studio.store import picture_file, preview_file, thumbnail_file
+from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
 from impasto.studio.streams import EventStream
 
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
@@ -113,13 +117,15 @@ async def upload(request: Request, file: UploadFile, kind: Annotated[PictureKind
     It is decoded by a process of its own and kept as PNG, without the places and serial numbers that cameras note.
     """
     room, owner = _room(request), _owner(request)
-    data = await file.read(room.limits.upload_bytes + 1)
-    if len(data) > room.limits.upload_bytes:
-        raise TooLargeError(f"the picture has more than {room.limits.upload_bytes} bytes; mend: make it smaller")
-    if not data:
-        raise KindError("the file is empty; mend: give a picture")
-    with metrics.decoding():
-        decoded = await run_in_threadpool(room.decoders.ask, data, room.limits)
+    if room.free_disk is not None and room.free_disk < room.limits.disk_bytes:
+        raise BusyError("the disk is nearly full; mend: delete pictures, or make room", 60)
+    with metrics.decoding(), room.decoders.place():  # whoever has none is sent away before a byte is read
+        data = await file.read(room.limits.upload_bytes + 1)
+        if len(data) > room.limits.upload_bytes:
+            raise TooLargeError(f"the picture has more than {room.limits.upload_bytes} bytes; mend: make it smaller")
+        if not data:
+            raise KindError("the file is empty; mend: give a picture")
+        decoded = await room.decoders.answer(data, room.limits)
     return await run_in_threadpool(room.keep, decoded, owner=owner, kind=kind, name=file.filename or "")
 
 
@@ -140,18 +146,18 @@ def picture(request: Request, picture: PathId) -> PictureOut:
 @router.get("/pictures/{picture}/file", response_class=Image, responses=_FILE)
 def picture_bytes(request: Request, picture: PathId, download: bool = False) -> Response:
     """A picture's PNG, as a download if wanted."""
-    found = _room(request).picture(picture, _owner(request))
-    headers = dict(FOREVER)
-    if download:
-        headers["content-disposition"] = _attachment(found.name)
-    return Response(_room(request).store.get(picture_file(picture)), media_type=PNG, headers=headers)
+    room = _room(request)
+    found = room.picture(picture, _owner(request))
+    headers = FOREVER | ({"content-disposition": _attachment(found.name)} if download else {})
+    return _file(room.store, picture_file(picture), PNG, headers)
 
 
 @router.get("/pictures/{picture}/thumbnail", response_class=Image, responses=_SMALL)
 def picture_thumbnail(request: Request, picture: PathId) -> Response:
     """A picture, small."""
-    _room(request).picture(picture, _owner(request))
-    return Response(_room(request).store.get(thumbnail_file(picture)), media_type=JPEG, headers=FOREVER)
+    room = _room(request)
+    room.picture(picture, _owner(request))
+    return _file(room.store, thumbnail_file(picture), JPEG, FOREVER)
 
 
 @router.delete("/pictures/{picture}", status_code=204)
@@ -167,12 +173,11 @@ def delete_picture(request: Request, picture: PathId) -> None:
 def fast(request: Request, asked: FastIn) -> Response:
     """Paints with the fast method while you wait, at most as large as `fast_side` in the limits."""
     room, owner = _room(request), _owner(request)
-    order = Order("stylize", "fast", asked.content, tuple(asked.styles), asked.options)
-    order = check(order, room.limits)
+    if asked.options.get("mask"):
+        raise OptionError("masks are for jobs; leave them out")
+    order = check(Order("stylize", "fast", asked.content, tuple(asked.styles), asked.options), room.limits)
     for identity in order.reads():
         room.picture(identity, owner)
-    if len(order.reads()) > 1 + len(asked.styles):
-        raise MissingError("masks are for jobs; leave them out")
     start = time.perf_counter()
     data, _ = room.painter.ask(
         room.store_url, asked.content, asked.styles, order.options, room.limits.fast_side, asked.format
@@ -237,11 +242,11 @@ def preview(request: Request, job: PathId, step: Annotated[int | None, Query(ge=
     """The newest preview; `step` only keeps browsers from showing an older one."""
     room = _room(request)
     room.queue.get(job, _owner(request))
-    return Response(room.store.get(preview_file(job)), media_type=JPEG)
+    return Response(room.store.get(preview_file(job)), media_type=JPEG)  # which may be written anew meanwhile
 
 
 @router.get(
-    "/jobs/{job}/events", response_class=EventStream,
+    "/jobs/{job}/events", status_code=200, response_class=EventStream,
     responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "the job is over and all is told"}},
 )  # fmt: skip
 def events(
@@ -253,11 +258,21 @@ def events(
     row, seen = room.queue.get(job, owner), int(last_event_id or after)
     if row.state not in ("queued", "running") and seen >= row.told:
         return Response(status_code=204)  # which tells a browser not to come again
-    return EventStream(room, job, owner, seen)
+    return EventStream(room, job, owner, seen, request.app.state.streams)
+
+
+def _file(store: Store, name: str, media_type: str, headers: dict[str, str]) -> Response:
+    """A file as it is kept; out of a folder piece by piece, as it may be large."""
+    if store.folder is None:
+        return Response(store.get(name), media_type=media_type, headers=headers)
+    path = store.folder / name
+    try:
+        return FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
+    except FileNotFoundError:
+        raise MissingError("the file is gone") from None
 
 
 def _attachment(name: str) -> str:
     """A header that names a file, whatever letters its name has (RFC 6266)."""
-    from urllib.parse import quote
-
-    return f"attachment; filename=\"picture.png\"; filename*=UTF-8''{quote(name.rpartition('.')[0] or name)}.png"
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}\Z", "", name) or "picture"
+    return f"attachment; filename=\"picture.png\"; filename*=UTF-8''{quote(stem, safe='')}.png"

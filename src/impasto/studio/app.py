@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.errors import ImpastoError
 from impasto.studio import logs, metrics
@@ -48,11 +49,11 @@ def make_app(room: Room, *, hosts: tuple[str, ...]) -> FastAPI:
         title="Impasto studio", version=version("impasto"), lifespan=_lifespan, docs_url=None, redoc_url=None,
         openapi_url="/api/openapi.json", summary="Paint one picture in the style of another.",
     )  # fmt: skip
-    app.state.room = room
+    app.state.room, app.state.streams = room, threading.BoundedSemaphore(room.limits.streams)
     app.include_router(router)
     _add_signs(app)
     _add_troubles(app)
-    app.middleware("http")(_count)
+    app.add_middleware(Count)
     app.add_middleware(Guard, rules=Rules(hosts, room.tokens, room.limits))
     app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
@@ -86,7 +87,7 @@ async def _chores(room: Room) -> None:
 
 def _add_signs(app: FastAPI) -> None:
     @app.get("/healthz", include_in_schema=False)
-    def healthz() -> PlainTextResponse:
+    async def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
 
     @app.get("/readyz", include_in_schema=False)
@@ -128,19 +129,33 @@ def _add_troubles(app: FastAPI) -> None:
         return trouble(503, "the database does not answer; mend: try again", {"retry-after": "5"})
 
 
-async def _count(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Times each answer, by its route; a fault of ours is logged and told in one line."""
-    start = time.perf_counter()
-    try:
-        response = await answer(request)
-    except Exception:
-        log.exception("fault")
-        response = trouble(500, "this is a fault of the studio; mend: report it")
-    route: Any = request.scope.get("route")
-    path = getattr(route, "path", "none")
-    metrics.requests.labels(path, request.method, response.status_code).inc()
-    metrics.request_seconds.labels(path).observe(time.perf_counter() - start)
-    return response
+class Count:
+    """Counts and times each answer, by its route; a fault of ours is logged and told in one line. Plain ASGI."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                path = getattr(scope.get("route"), "path", "none")
+                metrics.answered(path, scope["method"], status, time.perf_counter() - start)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            log.exception("fault")
+            if not status:
+                await trouble(500, "this is a fault of the studio; mend: report it")(scope, receive, note)
 
 
 def trouble(code: int, error: str, headers: dict[str, str] | None = None) -> JSONResponse:

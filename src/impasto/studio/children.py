@@ -7,15 +7,22 @@ along.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import importlib
+import math
 import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
 
 from impasto.errors import ImpastoError, LimitError, MissingExtraError
 from impasto.studio.errors import BusyError
@@ -26,20 +33,26 @@ _CONTEXT = multiprocessing.get_context("spawn")
 FIRST_SECONDS = 60.0
 """That a new child may take to import what it needs before its own clock starts."""
 
+_NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # as Linux numbers them
+
 
 @dataclass(frozen=True)
 class Bounds:
     """What a child may take for one answer.
 
     Attributes:
-        seconds: of clock time, and of processor time for each of its threads.
+        seconds: of clock time.
         memory: bytes of address space, None for as much as there is.
         tasks: answers after which another child takes its place.
+        processor: seconds of processor time, of all its threads together; None for all that the clock allows.
+        network: whether it may speak to other machines; it is kept from that only where the system lets us.
     """
 
     seconds: float
     memory: int | None = None
     tasks: int = 100
+    processor: float | None = None
+    network: bool = True
 
 
 class Children:
@@ -52,11 +65,11 @@ class Children:
         waiting: callers that wait for a free one, beyond which others are sent away.
     """
 
-    def __init__(self, work: Callable[..., Any], *, count: int, bounds: Bounds, waiting: int = 64) -> None:
+    def __init__(self, work: Callable[..., Any], *, count: int, bounds: Bounds, waiting: int = 16) -> None:
         self._work, self._bounds = work, bounds
         self._free: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
         self._room = threading.BoundedSemaphore(count + waiting)
-        self._closed = False
+        self._threads = CapacityLimiter(count + waiting)
         for _ in range(count):
             self._free.put(None)  # a child is born when it is needed first
 
@@ -68,17 +81,34 @@ class Children:
             LimitError: when it took too long, or asked for too much memory.
             ImpastoError: when the child died.
         """
+        with self.place():
+            return self._ask(arguments)
+
+    async def answer(self, *arguments: Any) -> Any:
+        """As `ask`, for those who have a place; waits on threads of its own, so that it keeps nobody else waiting."""
+        return await to_thread.run_sync(self._ask, arguments, limiter=self._threads)
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among those who are answered or wait.
+
+        Raises:
+            BusyError: when all are taken.
+        """
         if not self._room.acquire(blocking=False):
             raise BusyError("too many pictures at once; mend: try again", 1)
         try:
-            child = self._free.get()
-            try:
-                child = child if child and child.fresh else _Child(self._work, self._bounds, retired=child)
-                return child.ask(arguments)
-            finally:
-                self._free.put(child)
+            yield
         finally:
             self._room.release()
+
+    def _ask(self, arguments: tuple[Any, ...]) -> Any:
+        child = self._free.get()
+        try:
+            child = child if child and child.fresh else _Child(self._work, self._bounds, retired=child)
+            return child.ask(arguments)
+        finally:
+            self._free.put(child)
 
     def close(self) -> None:
         """Sends every child home that is not at work; those die with this process."""
@@ -96,7 +126,8 @@ class _Child:
             retired.end()
         self._bounds, self._answers = bounds, 0
         self._line, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_serve, args=(theirs, work, bounds), daemon=True)
+        place = work.__module__, work.__qualname__  # imported there, by somebody who has little freedom by then
+        self._process = _CONTEXT.Process(target=_serve, args=(theirs, *place, bounds), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -106,13 +137,13 @@ class _Child:
         return self._process.is_alive() and self._answers < self._bounds.tasks
 
     def ask(self, arguments: tuple[Any, ...]) -> Any:
-        seconds = self._bounds.seconds + (0 if self._answers else FIRST_SECONDS)
-        self._answers += 1
         try:
+            if not self._answers:
+                self._wait(FIRST_SECONDS)
+                self._line.recv()  # it is ready
+            self._answers += 1
             self._line.send(arguments)
-            if not self._line.poll(seconds):
-                self.end()
-                raise LimitError(f"it took longer than {self._bounds.seconds:g} s; mend: a smaller picture")
+            self._wait(self._bounds.seconds)
             good, answer = self._line.recv()
         except (EOFError, OSError):
             self.end()
@@ -121,9 +152,14 @@ class _Child:
             return answer
         raise answer
 
+    def _wait(self, seconds: float) -> None:
+        if not self._line.poll(seconds):
+            self.end()
+            raise LimitError(f"it took longer than {seconds:g} s; mend: a smaller picture")
+
     def _death(self) -> ImpastoError:
         if self._process.exitcode == -getattr(signal, "SIGXCPU", 0):
-            return LimitError(f"it took longer than {self._bounds.seconds:g} s; mend: a smaller picture")
+            return LimitError(f"it took longer than {self._bounds.processor:g} s; mend: a smaller picture")
         return LimitError("the picture could not be worked on: it took too much, or is damaged; mend: try another")
 
     def end(self) -> None:
@@ -133,27 +169,34 @@ class _Child:
         self._line.close()
 
 
-def _serve(line: Connection, work: Callable[..., Any], bounds: Bounds) -> None:
+def _serve(line: Connection, module: str, name: str, bounds: Bounds) -> None:
     """The child's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when it ends
     _confine(bounds)
+    work = getattr(importlib.import_module(module), name)
+    line.send(None)  # ready
     while True:
         try:
             arguments = line.recv()
         except EOFError:
             return
-        _allow(bounds.seconds)
-        try:
-            answer = True, work(*arguments)
-        except MissingExtraError as error:  # made of two words, and so does not travel
-            answer = False, ImpastoError(str(error))
-        except ImpastoError as error:
-            answer = False, error
-        except MemoryError:
-            answer = False, LimitError("it takes too much memory; mend: a smaller picture")
-        except Exception as error:
-            answer = False, ImpastoError(f"this is a fault, report it: {type(error).__name__}")
-        line.send(answer)
+        _allow(bounds.processor)
+        line.send_bytes(_answer(work, arguments))
+
+
+def _answer(work: Callable[..., Any], arguments: tuple[Any, ...]) -> memoryview:
+    """What came of it, packed for the line: (True, the answer) or (False, the error)."""
+    try:
+        return ForkingPickler.dumps((True, work(*arguments)))
+    except MissingExtraError as found:  # made of two words, and so does not travel
+        error = ImpastoError(str(found))
+    except ImpastoError as found:
+        error = found
+    except MemoryError:
+        error = LimitError("it takes too much memory; mend: a smaller picture")
+    except Exception as found:
+        error = ImpastoError(f"this is a fault, report it: {type(found).__name__}")
+    return ForkingPickler.dumps((False, error))
 
 
 def _confine(bounds: Bounds) -> None:
@@ -166,14 +209,22 @@ def _confine(bounds: Bounds) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (bounds.memory, bounds.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it answers over the line and writes no file
+    if not bounds.network and sys.platform == "linux":
+        unshare = ctypes.CDLL(None).unshare  # of the two ways one needs root, the other a system that lets users
+        for way in (_NEW_NETWORK, _NEW_NETWORK | _NEW_USER):
+            if unshare(way) == 0:
+                break
 
 
-def _allow(seconds: float) -> None:
+def _allow(seconds: float | None) -> None:
     """Processor time for one more answer."""
+    if seconds is None:
+        return
     try:
         import resource
     except ImportError:
         return
     used = sum(os.times()[:2])
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds * (os.cpu_count() or 1)) + 1, hard))
+    soft = math.ceil(used + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))

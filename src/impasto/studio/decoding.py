@@ -7,6 +7,8 @@ note, and a thumbnail. Everything behind this door reads only those.
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,8 +26,19 @@ TAKEN = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF")
 THUMBNAIL = 320
 """Pixels on the long side."""
 
-_GPS, _MAKER_NOTE = 0x8825, 0x927C
-_PRIVATE = (_MAKER_NOTE, 0xA430, 0xA431, 0xA435, 0xA420)  # owner's name, serial numbers, the picture's own number
+# What is kept of EXIF: with what, when and how the picture was taken, and by whose right. All else may tell where, or
+# whose camera, or anything at all: places hide in GPS, XMP, IPTC and maker's notes alike.
+_PICTURE = {0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x8298}
+_SHOT = {
+    0x829A, 0x829D, 0x8822, 0x8827, 0x8830, 0x8831, 0x8832, 0x9000, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9201,
+    0x9202, 0x9203, 0x9204, 0x9205, 0x9206, 0x9207, 0x9208, 0x9209, 0x920A, 0x9290, 0x9291, 0x9292, 0xA001, 0xA20E,
+    0xA20F, 0xA210, 0xA215, 0xA217, 0xA300, 0xA301, 0xA401, 0xA402, 0xA403, 0xA404, 0xA405, 0xA406, 0xA407, 0xA408,
+    0xA409, 0xA40A, 0xA40C, 0xA432, 0xA433, 0xA434,
+}  # fmt: skip
+_DEPTH = 4
+"""Lists in lists in the settings that are believed; ours have two."""
+
+_HUGE = 2.0**63
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         raise KindError(str(error)) from None
     if max(picture.size) > limits.side:
         raise _too_long(picture.size, limits.side)
-    return packed(replace(picture, exif=harmless(picture.exif)))
+    return packed(replace(picture, exif=harmless(picture.exif), settings=believed(picture.settings)))
 
 
 def packed(picture: Picture) -> Decoded:
@@ -83,14 +96,17 @@ def packed(picture: Picture) -> Decoded:
 
 def thumbnail(picture: Picture, side: int = THUMBNAIL) -> bytes:
     """A JPEG of at most this many pixels on the long side, with nothing but pixels in it."""
-    small = resize_picture(picture, fit(picture.size, side)) if max(picture.size) > side else picture
+    step = max(1, max(picture.size) // (4 * side))  # of a large picture four pixels a side are enough for one
+    alpha = picture.alpha if picture.alpha is None else picture.alpha[::step, ::step]
+    small = replace(picture, pixels=picture.pixels[::step, ::step], alpha=alpha)
+    small = resize_picture(small, fit(picture.size, side)) if max(picture.size) > side else small
     file = io.BytesIO()
     write(replace(small, exif=None, settings={}), file, format="jpeg", quality=85)
     return file.getvalue()
 
 
 def harmless(exif: bytes | None) -> bytes | None:
-    """An EXIF block without place, maker's notes, owner and serial numbers; None when it cannot be read."""
+    """Of an EXIF block what gives nobody away: camera, lens, exposure, dates, rights; None when it is broken."""
     if exif is None:
         return None
     try:
@@ -98,14 +114,30 @@ def harmless(exif: bytes | None) -> bytes | None:
         block.load(exif)
         kept = Image.Exif()
         for tag, value in block.items():
-            if tag not in (_GPS, ExifTags.IFD.Exif, ExifTags.IFD.Interop):
+            if tag in _PICTURE:
                 kept[tag] = value
-        shot = {tag: value for tag, value in block.get_ifd(ExifTags.IFD.Exif).items() if tag not in _PRIVATE}
+        shot = {tag: value for tag, value in block.get_ifd(ExifTags.IFD.Exif).items() if tag in _SHOT}
         if shot:
             kept.get_ifd(ExifTags.IFD.Exif).update(shot)
         return EXIF_START + kept.tobytes().removeprefix(EXIF_START) if len(kept) or shot else None
     except Exception:
         return None
+
+
+def believed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a picture says of how it was painted; {} when it could not be stored and told again as it is."""
+    return dict(settings) if _plain(settings, _DEPTH) else {}
+
+
+def _plain(value: Any, depth: int) -> bool:
+    """Whether it is JSON that every database and every browser takes: no NUL, no half letters, no infinity."""
+    if isinstance(value, Mapping):
+        return depth > 0 and all(_plain(one, depth - 1) for pair in value.items() for one in pair)
+    if isinstance(value, list):
+        return depth > 0 and all(_plain(one, depth - 1) for one in value)
+    if isinstance(value, str):
+        return not re.search("[\0\ud800-\udfff]", value)
+    return value is None or (isinstance(value, int | float) and abs(value) < _HUGE)
 
 
 def _check_sides(data: bytes, kind: str, longest: int) -> None:

@@ -6,16 +6,20 @@ A browser can be made to send requests to this machine by any page it shows. So 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from http.cookies import SimpleCookie
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from impasto.studio.limits import Limits
@@ -23,6 +27,7 @@ from impasto.studio.limits import Limits
 COOKIE = "impasto_token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 SAFE = ("GET", "HEAD", "OPTIONS")
+LISTEN_SECONDS = 2.0
 OPEN_PATHS = ("/healthz", "/readyz")
 
 HEADERS = {
@@ -67,14 +72,16 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] == "websocket":  # there are none here
+            await send({"type": "websocket.close"})
             return
         headers = Headers(scope=scope)
         refused = self._refusal(scope, headers)
         if refused:
-            await _answer(send, *refused)
+            await _answer(send, *refused, receive=receive)
             return
         if secret := self._handed_over(scope):
             await _let_in(send, secret)
@@ -86,16 +93,17 @@ class Guard:
         client = scope.get("client")
         scope.setdefault("state", {})
         scope["state"] |= {"owner": owner, "client": f"{owner}@{client[0] if client else 'local'}"[:64]}
-        limit = self._limit(scope)
-        await self._app(scope, _counted(receive, limit), _with_headers(send))
+        # Parts of files are of no use here, and have been a way to make servers work hard (CVE-2025-62727).
+        scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
+        await self._app(scope, _counted(receive, self._limit(scope)), _with_headers(send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or _name(hosts[0]) not in self._rules.hosts:
             return 421, "this name is not one of the studio's; mend: impasto studio --allow-host NAME"
         if scope["method"] not in SAFE:
-            origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-            if origin is not None and urlsplit(origin).netloc.lower() != hosts[0].lower():
+            origin, site, own = headers.get("origin"), headers.get("sec-fetch-site"), hosts[0].lower()
+            if origin is not None and origin.lower() not in (f"http://{own}", f"https://{own}"):
                 return 403, "requests from other pages are refused"
             if site is not None and site not in ("same-origin", "none"):
                 return 403, "requests from other pages are refused"
@@ -103,7 +111,7 @@ class Guard:
         if length is not None and not re.fullmatch(r"[0-9]{1,15}", length):
             return 400, "the length of the request is no number"
         if length is not None and int(length) > self._limit(scope):
-            return 413, f"at most {self._limit(scope)} bytes are taken"
+            return 413, _too_many(self._limit(scope))
         return None
 
     def _limit(self, scope: Scope) -> int:
@@ -124,20 +132,13 @@ class Guard:
         kind, _, secret = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return self._rules.owner_of(secret.strip())
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return None
-        return self._rules.owner_of(cookie.value) if cookie else None
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)  # other programs of this machine set some too
+        return self._rules.owner_of(cookie) if cookie else None
 
 
 def _name(host: str) -> str:
     """A host's name without its port."""
     return re.sub(r":[0-9]+\Z", "", host).lower()
-
-
-class TooMuch(Exception):  # noqa: N818 - a signal, not a fault
-    """More bytes came than were announced."""
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
@@ -147,8 +148,8 @@ def _counted(receive: Receive, limit: int) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > limit:
-            raise TooMuch
+        if seen > limit:  # more than was announced, or nothing was
+            raise HTTPException(413, _too_many(limit), {"connection": "close"})
         return message
 
     return count
@@ -166,12 +167,29 @@ def _with_headers(send: Send) -> Send:
     return add
 
 
-async def _answer(send: Send, status: int, error: str) -> None:
+def _too_many(limit: int) -> str:
+    return f"at most {limit} bytes are taken"
+
+
+async def _answer(send: Send, status: int, error: str, *, receive: Receive | None = None) -> None:
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     out = _with_headers(send)
+    if receive is not None:  # a body may be on its way that nobody will read
+        headers.append((b"connection", b"close"))
     await out({"type": "http.response.start", "status": status, "headers": headers})
-    await out({"type": "http.response.body", "body": body})
+    await out({"type": "http.response.body", "body": body, "more_body": True})
+    if receive is not None:
+        await _listen_on(receive)
+    await out({"type": "http.response.body", "body": b""})
+
+
+async def _listen_on(receive: Receive) -> None:
+    """Lets a client end, for a while: one whose line is cut while it sends may never see the answer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LISTEN_SECONDS):
+            while (await receive()).get("more_body"):
+                pass
 
 
 async def _let_in(send: Send, secret: str) -> None:

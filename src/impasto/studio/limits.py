@@ -23,7 +23,9 @@ class Limits(Options):
     body_bytes: int = option(64_000, "bytes of any other request", low=1_000, high=1_000_000)
     pixels: int = option(40_000_000, "pixels a picture may claim", low=10_000, high=400_000_000)
     side: int = option(16_384, "pixels a picture may claim on one side", low=64, high=65_535)
-    decode_seconds: float = option(10.0, "to decode one picture, of processor and of clock time", low=0.1, high=600)
+    decode_seconds: float = option(
+        10.0, "of processor time to decode one picture; thrice as many of clock time", low=0.1, high=600
+    )
     decode_bytes: int = option(2 << 30, "of memory to decode one picture", low=256 << 20, high=1 << 40)
     decoders: int = option(2, "pictures decoded at the same time", low=1, high=64)
     child_tasks: int = option(

@@ -41,10 +41,11 @@ def get(part: str) -> logging.Logger:
 
 
 def begin(level: int = logging.INFO) -> None:
-    """Sends the studio's lines to standard error."""
+    """Sends the studio's lines to standard error, and what the server that it runs on has to complain about."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
-    root = logging.getLogger("impasto.studio")
-    root.handlers[:], root.propagate = [handler], False
-    root.setLevel(level)
+    for name, least in (("impasto.studio", level), ("uvicorn", logging.WARNING)):
+        logger = logging.getLogger(name)
+        logger.handlers[:], logger.propagate = [handler], False
+        logger.setLevel(least)
     logging.Formatter.converter = time.gmtime

@@ -24,8 +24,15 @@ refused = Counter("impasto_decode_refused", "Uploads that became no picture", ["
 decode_seconds = Histogram("impasto_decode_seconds", "To decode an upload", registry=registry)
 streams = Gauge("impasto_streams", "Streams of events that are open", registry=registry)
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _REASONS = {KindError: "kind", LimitError: "limit", BusyError: "busy", PictureError: "damaged"}
 STATES = ("queued", "running", "done", "failed", "cancelled")
+
+
+def answered(route: str, method: str, status: int, seconds: float) -> None:
+    """Counts and times an answer; methods that clients make up are all one."""
+    requests.labels(route, method if method in METHODS else "other", status).inc()
+    request_seconds.labels(route).observe(seconds)
 
 
 @contextmanager

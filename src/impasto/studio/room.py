@@ -26,6 +26,9 @@ from impasto.studio.schemas import JobOut, PictureOut, StyleOut, TextureSize
 from impasto.studio.store import Store, picture_file, thumbnail_file
 
 NAME = 120
+CLOCK = 3
+"""Seconds of clock time that a decoder may take for each of processor time: others are at work beside it."""
+
 DAY, MONTH = 24 * 3600.0, 30 * 24 * 3600.0
 
 
@@ -59,7 +62,9 @@ class Room:
     def decoders(self) -> Children:
         """Who may look at what strangers send."""
         most = self.limits
-        bounds = Bounds(most.decode_seconds, most.decode_bytes, most.child_tasks)
+        bounds = Bounds(
+            CLOCK * most.decode_seconds, most.decode_bytes, most.child_tasks, most.decode_seconds, network=False
+        )
         return Children(decode, count=most.decoders, bounds=bounds)
 
     @cached_property

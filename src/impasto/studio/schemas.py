@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from impasto.methods import Method
 from impasto.options import Spec
@@ -19,12 +20,31 @@ StyleId = Annotated[
 PictureKind = Literal["photo", "style", "mask"]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 Side = Annotated[int, Field(ge=16, le=32768)]
+Layer = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.]{1,60}$", examples=["relu3_1"])]
 
 
 class Strict(BaseModel):
     """What clients send: unknown names are refused, and so are numbers that are words."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+WORD = 200
+"""Letters of an option's value; none needs more."""
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Options whose values are numbers, words, true, false, null, or lists of those; what they mean is seen later."""
+    for value in options.values():
+        for one in value if isinstance(value, list) else (value,):
+            if not isinstance(one, str | int | float | None):
+                raise PydanticCustomError("option", "an option takes a number, a word, true, false, null or a list")
+            if isinstance(one, str) and (len(one) > WORD or not one.isprintable()):
+                raise PydanticCustomError("option", "a word has at most 200 letters, all of which can be printed")
+    return options
+
+
+Said = Annotated[dict[Annotated[str, Field(max_length=60)], Any], AfterValidator(_plain)]
 
 
 class Trouble(BaseModel):
@@ -74,10 +94,10 @@ class JobIn(Strict):
     method: str = Field("fast", max_length=40)
     content: Id | None = Field(None, description="the photo; none for a texture")
     styles: list[StyleId] = Field(default=[], max_length=64)
-    options: dict[str, Any] = Field(default={}, description="as the method's schema in /api/methods says")
+    options: Said = Field(default={}, description="as the method's schema in /api/methods says")
     size: TextureSize | None = Field(None, description="of a texture; as large as its picture if not given")
     tileable: bool = Field(False, description="whether a texture's opposite borders fit each other")
-    layers: list[Annotated[str, Field(max_length=60)]] = Field(default=[], max_length=16, description="to reconstruct")
+    layers: list[Layer] = Field(default=[], max_length=16, description="to reconstruct")
     statistics: bool = Field(False, description="reconstruct only what the layers' statistics hold")
 
     model_config = ConfigDict(
@@ -128,7 +148,7 @@ class FastIn(Strict):
 
     content: Id
     styles: list[StyleId] = Field(min_length=1, max_length=64)
-    options: dict[str, Any] = Field(default={}, examples=[{"strength": 0.8, "keep_color": "luminance"}])
+    options: Said = Field(default={}, examples=[{"strength": 0.8, "keep_color": "luminance"}])
     format: Literal["jpeg", "png", "webp"] = "jpeg"
 
 

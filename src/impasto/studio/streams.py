@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import anyio
+from sqlalchemy import Row
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from impasto.studio.errors import MissingError
-from impasto.studio.jobs.queue import OPEN
+from impasto.studio import metrics
+from impasto.studio.errors import BusyError, MissingError
+from impasto.studio.jobs.queue import OPEN, WAIT
 from impasto.studio.room import Room
 
 LOOK_SECONDS, BEAT_SECONDS, SLOW_SECONDS = 0.2, 15.0, 10.0
@@ -30,13 +34,22 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, room: Room, job: str, owner: str, after: int) -> None:
+    def __init__(self, room: Room, job: str, owner: str, after: int, places: threading.BoundedSemaphore) -> None:
         self.status_code, self.background = 200, None
-        self._room, self._job, self._owner, self._after = room, job, owner, after
+        self._room, self._job, self._owner, self._after, self._places = room, job, owner, after, places
         self.init_headers({"cache-control": "no-store", "x-accel-buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if not self._places.acquire(blocking=False):
+            raise BusyError("too many streams of events are open; mend: close one, or ask for the job itself", WAIT)
+        try:
+            with metrics.streams.track_inprogress():
+                await self._send(receive, send)
+        finally:
+            self._places.release()
+
+    async def _send(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with anyio.create_task_group() as group:
             group.start_soon(_until_gone, receive, group.cancel_scope)
@@ -44,37 +57,40 @@ class EventStream(Response):
                 async for text in self._lines():
                     await asyncio.wait_for(send(_body(text)), SLOW_SECONDS)
                 await send(_body("", more=False))
-            except (TimeoutError, MissingError):
-                pass  # too slow, or deleted: the line is closed, and the reader may come again
+            except (TimeoutError, MissingError, SQLAlchemyError):
+                pass  # too slow, deleted, or not to be had now: the line is closed, and the reader may come again
             group.cancel_scope.cancel()
 
     async def _lines(self) -> AsyncIterator[str]:
-        beat = time.monotonic()
+        said = time.monotonic()
         yield "retry: 1000\n\n"
         while True:
-            found = await run_in_threadpool(self._room.queue.events, self._job, self._after)
-            for row in found:
+            found = await run_in_threadpool(self._news)
+            for row in found or ():
                 self._after = row.number
                 data = row.data if row.kind != "end" else await run_in_threadpool(self._whole)
                 yield _line(row.number, row.kind, data)
                 if row.kind == "end":
                     return
-            if found or time.monotonic() - beat >= BEAT_SECONDS:
-                beat = time.monotonic()
-                if not found:
-                    yield ": beat\n\n"
-            if not found and not await run_in_threadpool(self._open):
+            if found is None:
                 return
+            if found:
+                said = time.monotonic()
+            elif time.monotonic() - said >= BEAT_SECONDS:
+                said = time.monotonic()
+                yield ": beat\n\n"
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _news(self) -> Sequence[Row[Any]] | None:
+        """Events that were not told yet; None when there can be no more."""
+        row = self._room.queue.get(self._job, self._owner)
+        if row.told > self._after:
+            return self._room.queue.events(self._job, self._after)
+        return () if row.state in OPEN else None
 
     def _whole(self) -> dict[str, Any]:
         told: dict[str, Any] = self._room.job(self._room.queue.get(self._job, self._owner)).model_dump(mode="json")
         return told
-
-    def _open(self) -> bool:
-        """Whether there can be more events."""
-        rows = self._room.queue.get(self._job, self._owner)
-        return rows.state in OPEN or rows.told > self._after
 
 
 def _line(number: int, kind: str, data: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -26,6 +27,9 @@ from ..conftest import OWNER, gatys, keep, ordered, state, until
 
 KILLS = 4
 PATIENT = {f"{PREFIX}LEASE_SECONDS": "1", f"{PREFIX}BEAT_SECONDS": "0.2", f"{PREFIX}ATTEMPTS": "10"}
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what processes do, whichever database they do it with."""
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -111,6 +115,7 @@ def test_workers_killed_at_random_lose_and_double_nothing(
     check_all_done_once(database, store, made)
 
 
+@on_sqlite
 def test_sigterm_gives_the_job_back_and_another_worker_goes_on(
     database: Database, store: Store, queue: Queue, start: Start
 ) -> None:
@@ -139,6 +144,7 @@ time.sleep(600)
 """
 
 
+@on_sqlite
 def test_a_worker_whose_parent_dies_gives_its_job_back_and_goes_home(
     database: Database, store: Store, queue: Queue, environment: dict[str, str]
 ) -> None:
@@ -154,6 +160,7 @@ def test_a_worker_whose_parent_dies_gives_its_job_back_and_goes_home(
     assert (state(queue, job), queue.get(job, OWNER).attempts) == ("queued", 0)
 
 
+@on_sqlite
 def test_a_worker_whose_parent_is_dead_before_it_begins_goes_home(queue: Queue, start: Start) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait(60)
@@ -161,6 +168,7 @@ def test_a_worker_whose_parent_is_dead_before_it_begins_goes_home(queue: Queue, 
     assert queue.alive() == 0
 
 
+@on_sqlite
 def test_a_crew_begins_a_dead_worker_anew_and_sends_all_home(
     database: Database, store: Store, queue: Queue, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,3 +186,16 @@ def test_a_crew_begins_a_dead_worker_anew_and_sends_all_home(
         job = ordered(queue, keep(database, store))
         until(lambda: state(queue, job) == "done")
     assert names() <= {first}  # who was killed said no goodbye
+
+
+def test_a_crew_that_cannot_begin_a_worker_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[object] = []
+
+    def begin(*words: object, **_: object) -> None:
+        tries.append(words)
+        raise BlockingIOError("too many processes")
+
+    monkeypatch.setattr(subprocess, "Popen", begin)
+    monkeypatch.setattr("impasto.studio.jobs.crew.WAIT", 0.01)
+    with Crew(f"sqlite:///{tmp_path / 'jobs.db'}", str(tmp_path), count=1, stop_seconds=1):
+        until(lambda: len(tries) > 2)

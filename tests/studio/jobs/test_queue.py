@@ -420,6 +420,20 @@ def test_a_job_whose_picture_another_needs_is_not_deleted(queue: Queue, submit: 
     assert queue.delete(first, OWNER) == "f" * 32
 
 
+def test_delete_and_order_at_once_agree(queue: Queue, submit: Submit) -> None:
+    for n in range(15):
+        first, picture = submit(n), f"{n:032x}"
+        queue.finish(claimed(queue), "done", result=result(picture))
+        told = at_once(
+            lambda k, first=first, picture=picture: queue.delete(first, OWNER) if k == 0 else submit(reads=[picture]), 2
+        )
+        if told[0] == picture:
+            assert isinstance(told[1], MissingError)
+        else:
+            assert isinstance(told[0], ConflictError)
+            queue.finish(claimed(queue), "done")
+
+
 def test_what_a_job_reads_is_needed_until_it_is_over(
     database: Database, store: Store, queue: Queue, submit: Submit
 ) -> None:

@@ -51,7 +51,12 @@ class Crew:
         while not self._stop.is_set():
             began = time.monotonic()
             command = [sys.executable, "-m", PROGRAM]
-            process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)  # noqa: S603 - our own
+            try:
+                process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+            except OSError:  # too many processes, too little memory: that may pass
+                log.exception("no worker could be begun")
+                self._stop.wait(wait)
+                continue
             while process.poll() is None and not self._stop.wait(0.1):
                 pass
             if self._stop.is_set():

@@ -1,0 +1,223 @@
+"""Children are bounded, replaced when they die, and take nobody along."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import anyio
+import pytest
+
+from impasto.errors import ImpastoError, LimitError, PictureError
+from impasto.studio.children import Bounds, Children
+from impasto.studio.errors import BusyError
+
+from . import errands
+
+ROOMY = Bounds(30.0)
+MEMORY = 512 << 20
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such bounds")
+
+
+@contextmanager
+def children(
+    work: Callable[..., Any], bounds: Bounds = ROOMY, *, count: int = 1, waiting: int = 4
+) -> Iterator[Children]:
+    family = Children(work, count=count, bounds=bounds, waiting=waiting)
+    try:
+        yield family
+    finally:
+        family.close()
+
+
+def test_work_is_done_elsewhere() -> None:
+    with children(errands.nap) as family:
+        first = family.ask(0)
+        assert first not in (os.getpid(), 0)
+        assert family.ask(0) == first  # and by the same one again
+
+
+def test_large_things_travel_both_ways() -> None:
+    sent = secrets.token_bytes(30_000_000)
+    with children(errands.back, Bounds(60.0)) as family:
+        assert family.ask(sent) == sent
+
+
+def test_refusals_travel() -> None:
+    with children(errands.refuse) as family, pytest.raises(PictureError, match="damaged"):
+        family.ask()
+    with children(errands.lack) as family, pytest.raises(ImpastoError, match=r"impasto\[heif\]"):
+        family.ask()
+
+
+def test_faults_are_told_without_their_words() -> None:
+    with children(errands.fail) as family:
+        for _ in range(2):
+            with pytest.raises(ImpastoError, match="ValueError") as told:
+                family.ask()
+            assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("work", [errands.odd, errands.deep])
+def test_answers_that_cannot_travel_are_faults(work: Callable[..., Any]) -> None:
+    with children(work) as family:
+        for _ in range(2):
+            with pytest.raises(ImpastoError, match="fault"):
+                family.ask()
+
+
+def test_who_sleeps_too_long_is_killed() -> None:
+    with children(errands.nap, Bounds(0.5)) as family:
+        alive = family.ask(0)
+        began = time.monotonic()
+        with pytest.raises(LimitError, match=r"longer than 0\.5 s"):
+            family.ask(60)
+        assert time.monotonic() - began < 20
+        assert gone(alive)
+        assert family.ask(0) != alive
+
+
+@posix
+def test_who_works_too_long_is_killed() -> None:
+    with children(errands.spin, Bounds(60.0, processor=1.0)) as family:
+        began = time.monotonic()
+        with pytest.raises(LimitError, match="longer than 1 s"):
+            family.ask()
+        assert time.monotonic() - began < 40
+
+
+@posix
+def test_processor_time_is_counted_for_each_answer() -> None:
+    with children(errands.nap, Bounds(30.0, processor=1.0)) as family:
+        assert len({family.ask(0) for _ in range(20)}) == 1
+
+
+@posix
+def test_who_asks_for_too_much_memory_is_told() -> None:
+    with children(errands.hog, Bounds(30.0, MEMORY)) as family:
+        assert family.ask(1000) == 1000
+        with pytest.raises(LimitError, match="memory"):
+            family.ask(MEMORY)
+        assert family.ask(1000) == 1000
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGTERM])
+def test_who_dies_takes_only_its_own_answer_along(number: int) -> None:
+    with children(errands.die) as family:
+        for _ in range(2):
+            with pytest.raises(LimitError, match="could not be worked on"):
+                family.ask(number)
+
+
+def test_who_leaves_is_replaced() -> None:
+    with children(errands.leave) as family, pytest.raises(LimitError):
+        family.ask()
+
+
+def test_who_was_killed_while_idle_is_replaced() -> None:
+    with children(errands.nap) as family:
+        alive = family.ask(0)
+        os.kill(alive, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+        with suppress(LimitError):  # where its death was not seen in time
+            family.ask(0)
+        assert family.ask(0) != alive
+
+
+def test_each_works_a_number_of_times() -> None:
+    with children(errands.whoami, Bounds(30.0, tasks=3)) as family:
+        found = [family.ask() for _ in range(7)]
+    assert len(set(found[:3])) == len(set(found[3:6])) == 1
+    assert len(set(found)) == 3
+    assert all(gone(one) for one in set(found))
+
+
+@posix
+def test_no_file_is_written() -> None:
+    with children(errands.write) as family, pytest.raises(ImpastoError, match="OSError"):
+        family.ask()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs the right to make a network")
+def test_no_other_machine_is_reached() -> None:
+    def answer() -> None:
+        with server.accept()[0] as line:
+            line.send(b"hello")
+
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        server.settimeout(30)
+        with (
+            children(errands.call, Bounds(30.0, network=False)) as family,
+            pytest.raises(ImpastoError, match="OSError"),
+        ):
+            family.ask(server.getsockname()[1])
+        answered = pool.submit(answer)
+        with children(errands.call) as family:
+            assert family.ask(server.getsockname()[1]) == "hello"
+        answered.result()
+
+
+def test_callers_that_are_too_many_are_sent_away() -> None:
+    with children(errands.nap, count=1, waiting=1) as family:
+        family.ask(0)
+        with ThreadPoolExecutor(2) as pool:
+            busy = [pool.submit(family.ask, 1.0) for _ in range(2)]
+            time.sleep(0.3)
+            began = time.monotonic()
+            with pytest.raises(BusyError) as told:
+                family.ask(0)
+            assert told.value.retry_after >= 1
+            assert time.monotonic() - began < 0.5
+            assert len({one.result() for one in busy}) == 1
+        family.ask(0)  # there is a place again
+
+
+def test_two_work_at_the_same_time() -> None:
+    with children(errands.nap, count=2) as family, ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(family.ask, [1.0, 1.0]))) == 2
+
+
+def test_places_come_back_after_failures() -> None:
+    with children(errands.refuse, count=1, waiting=1) as family:
+        for _ in range(5):
+            with pytest.raises(PictureError):
+                family.ask()
+
+
+def test_waiting_keeps_no_thread_of_others() -> None:
+    async def ask(family: Children) -> float:
+        async def wait() -> None:
+            with family.place():
+                await family.answer(0.05)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(45):  # more than the threads that all others share
+                group.start_soon(wait)
+            await anyio.sleep(0.2)
+            began = time.monotonic()
+            await anyio.to_thread.run_sync(os.getpid)
+            return time.monotonic() - began
+
+    with children(errands.nap, Bounds(60.0), count=1, waiting=44) as family:
+        family.ask(0)
+        assert anyio.run(ask, family) < 0.5
+
+
+def gone(process: int) -> bool:
+    """Whether a process ends within a while."""
+    for _ in range(100):
+        try:
+            os.kill(process, 0)
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
