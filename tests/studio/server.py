@@ -18,6 +18,7 @@ import uvicorn
 from PIL import Image
 from sqlalchemy import update
 
+from impasto.cli.studio import _listen
 from impasto.studio.app import make_app
 from impasto.studio.guard import LOCAL
 from impasto.studio.jobs.database import Database
@@ -72,7 +73,7 @@ def served(folder: Path, *, tokens: dict[str, str] | None = None, **limits: Any)
         limit_concurrency=room.limits.connections, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as line:
+    with _listen("127.0.0.1", 0) as line:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [line]})
         thread.start()
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 PORT = 7400
+READ_SECONDS = 60.0
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="where to listen; others than this machine need a --token")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free")]
@@ -90,13 +91,15 @@ def _serve(
 def _listen(host: str, port: int) -> socket.socket:
     """The socket, bound before anything is begun, so that a port that is taken is told in one line."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        line = socket.socket(family, socket.SOCK_STREAM)
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        line = socket.socket(family, kind, protocol)  # asyncio answers TCP without delay where it is called by its name
     except OSError as error:
         raise ImpastoError(f"--host {host} is no address of this machine ({_why(error)})") from None
     try:
         if sys.platform != "win32":
             line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":  # who does not read what he asked for keeps no connection
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(READ_SECONDS * 1000))
         line.bind(address)
         line.listen(128)  # from here on browsers wait instead of being refused
     except OSError as error:

@@ -202,7 +202,12 @@ def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> Jo
     )  # fmt: skip
     order = check(order, room.limits).named(room.label_of(order, owner))
     identity = room.queue.submit(
-        order.to_stored(), owner=owner, client=request.state.client, reads=order.reads(), key=idempotency_key
+        order.to_stored(),
+        owner=owner,
+        client=request.state.client,
+        reads=order.reads(),
+        key=idempotency_key,
+        quick=order.method == "fast",
     )
     return room.job(room.queue.get(identity, owner))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -26,6 +25,7 @@ from impasto.studio.api import router
 from impasto.studio.errors import BusyError, ConflictError, KindError, MissingError, TooLargeError
 from impasto.studio.guard import Guard, Rules
 from impasto.studio.jobs.retention import tidy
+from impasto.studio.orders import without_flags
 from impasto.studio.room import Room
 
 PAGE = Path(__file__).parent / "page"
@@ -111,7 +111,7 @@ def _add_troubles(app: FastAPI) -> None:
     def refused(_: Request, error: ImpastoError) -> JSONResponse:
         code = next(code for kind, code in CODES.items() if isinstance(error, kind))
         headers = {"retry-after": str(error.retry_after)} if isinstance(error, BusyError) else None
-        return trouble(code, _without_flags(str(error)), headers)
+        return trouble(code, without_flags(str(error)), headers)
 
     @app.exception_handler(RequestValidationError)
     def unfit(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -162,8 +162,3 @@ def trouble(code: int, error: str, headers: dict[str, str] | None = None) -> JSO
     """An answer that says in one line what went wrong."""
     line = " ".join(error.split())[:400].encode("utf-8", "replace").decode()
     return JSONResponse({"error": line}, code, headers)
-
-
-def _without_flags(text: str) -> str:
-    """The library speaks of --keep-color; here it is keep_color."""
-    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)

@@ -173,6 +173,7 @@ def _serve(line: Connection, module: str, name: str, bounds: Bounds) -> None:
     """The child's life."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when it ends
     _confine(bounds)
+    _hush()
     work = getattr(importlib.import_module(module), name)
     line.send(None)  # ready
     while True:
@@ -188,14 +189,17 @@ def _answer(work: Callable[..., Any], arguments: tuple[Any, ...]) -> memoryview:
     """What came of it, packed for the line: (True, the answer) or (False, the error)."""
     try:
         return ForkingPickler.dumps((True, work(*arguments)))
-    except MissingExtraError as found:  # made of two words, and so does not travel
-        error = ImpastoError(str(found))
-    except ImpastoError as found:
-        error = found
+    except MissingExtraError as error:  # made of two words, and so does not travel
+        return _failure(ImpastoError(str(error)))
+    except ImpastoError as error:
+        return _failure(error)
     except MemoryError:
-        error = LimitError("it takes too much memory; mend: a smaller picture")
-    except Exception as found:
-        error = ImpastoError(f"this is a fault, report it: {type(found).__name__}")
+        return _failure(LimitError("it takes too much memory; mend: a smaller picture"))
+    except Exception as error:
+        return _failure(ImpastoError(f"this is a fault, report it: {type(error).__name__}"))
+
+
+def _failure(error: ImpastoError) -> memoryview:
     return ForkingPickler.dumps((False, error))
 
 
@@ -214,6 +218,14 @@ def _confine(bounds: Bounds) -> None:
         for way in (_NEW_NETWORK, _NEW_NETWORK | _NEW_USER):
             if unshare(way) == 0:
                 break
+
+
+def _hush() -> None:
+    """What libraries have to say of damaged pictures is no line of our log."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def _allow(seconds: float | None) -> None:

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 
+OURS = "impasto.studio"
 FIELDS = ("job", "method", "attempt", "seconds", "status", "route", "worker", "count", "bytes")
 """What a line may hold besides time, level, part and message."""
 
@@ -17,7 +18,8 @@ class Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """As text; of an exception its kind and the places it passed, not its message, which may quote a user."""
         told = {"time": round(record.created, 3), "level": record.levelname.lower(), "part": record.name.split(".")[-1]}
-        told["message"] = record.getMessage()
+        ours = record.name.startswith(OURS)  # others may quote whom they serve
+        told["message"] = record.getMessage() if ours else str(record.msg).partition("\n")[0][:200]
         told |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info and record.exc_info[0]:
             told["error"] = record.exc_info[0].__name__
@@ -37,15 +39,16 @@ def _places(info: logging._SysExcInfoType) -> list[str]:
 
 def get(part: str) -> logging.Logger:
     """The log of one part of the studio."""
-    return logging.getLogger(f"impasto.studio.{part}")
+    return logging.getLogger(f"{OURS}.{part}")
 
 
 def begin(level: int = logging.INFO) -> None:
-    """Sends the studio's lines to standard error, and what the server that it runs on has to complain about."""
+    """Sends the studio's lines to standard error, and of what others have to complain about the first line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
-    for name, least in (("impasto.studio", level), ("uvicorn", logging.WARNING)):
+    for name, least in ((OURS, level), (None, logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = [handler], False
         logger.setLevel(least)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told what is wrong with its form
     logging.Formatter.converter = time.gmtime

@@ -223,7 +223,9 @@ def _options(order: Order, store: Store, checkpoint: Path | None) -> Iterator[St
         values = {name: _with_paths(value, paths) for name, value in order.options.items()}
         options_class = get_method(order.method).options_class
         known = {spec.name for spec in options_class.specs()}
-        ours: dict[str, Any] = {"preview_every": 1, "checkpoint": checkpoint}
+        ours: dict[str, Any] = {"preview_every": 1}
+        if order.job == "stylize":  # the others are over sooner than it is worth
+            ours["checkpoint"] = checkpoint
         yield options_class.from_dict(values | {name: value for name, value in ours.items() if name in known})
 
 
@@ -231,3 +233,8 @@ def _with_paths(value: Any, paths: Mapping[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [_with_paths(one, paths) for one in value]
     return paths.get(value, value) if isinstance(value, str) else value
+
+
+def without_flags(text: str) -> str:
+    """The library speaks of --keep-color; here it is keep_color."""
+    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), text)

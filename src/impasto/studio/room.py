@@ -16,7 +16,7 @@ from impasto.studio.children import Bounds, Children
 from impasto.studio.decoding import Decoded, decode
 from impasto.studio.errors import ConflictError, MissingError
 from impasto.studio.gallery import built_in
-from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.database import Database, alone
 from impasto.studio.jobs.queue import Queue
 from impasto.studio.jobs.retention import drop, drop_preview
 from impasto.studio.jobs.tables import jobs, needs, pictures
@@ -135,6 +135,7 @@ class Room:
         """
         self.picture(identity, owner)
         with self.database.write() as connection:
+            alone(connection)
             if connection.execute(select(needs.c.job).where(needs.c.picture == identity).limit(1)).first():
                 raise ConflictError("a job needs this picture; mend: wait for it, or cancel it")
             connection.execute(jobs.update().where(jobs.c.result == identity).values(result=None))

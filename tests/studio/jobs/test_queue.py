@@ -459,3 +459,16 @@ def test_owners_see_and_touch_only_their_own(queue: Queue, submit: Submit) -> No
     assert [row.id for row in queue.list(OWNER)] == [job]
     assert queue.list(OWNER, state="done") == []
     assert state(queue, job) == "queued"
+
+
+def test_what_is_quick_waits_for_nobody(queue: Queue, submit: Submit) -> None:
+    long, quick = submit(0), submit(1, quick=True)
+    assert queue.anything(quick=True)
+    claim = queue.claim("quick", quick=True)
+    assert claim
+    assert claim.id == quick
+    assert not queue.anything(quick=True)
+    assert queue.claim("quick", quick=True) is None
+    other = queue.claim("any")
+    assert other
+    assert other.id == long

@@ -9,7 +9,7 @@ import threading
 import time
 
 from impasto.studio import logs
-from impasto.studio.jobs.worker import PARENT, PLACES
+from impasto.studio.jobs.worker import PARENT, PLACES, QUICK
 
 WAIT, MOST_WAIT = 1.0, 30.0
 """Seconds before a dead worker is begun anew: twice as many each time it dies young."""
@@ -25,16 +25,17 @@ class Crew:
     Args:
         database: where jobs are.
         store: where pictures are.
-        count: how many workers.
+        count: how many workers; beside them goes one for jobs of a second.
         stop_seconds: how long they may take to go home.
     """
 
     def __init__(self, database: str, store: str, *, count: int, stop_seconds: float) -> None:
         places = dict(zip(PLACES, (database, store), strict=True))
         self._environment = {**os.environ, **places, PARENT: str(os.getpid())}
-        self._count, self._stop_seconds = count, stop_seconds
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._keep, name=f"crew-{n}", daemon=True) for n in range(count)]
+        self._stop_seconds, self._stop = stop_seconds, threading.Event()
+        quick = {**self._environment, QUICK: "yes"}
+        places_to_fill = [quick, *[self._environment] * count] if count else []
+        self._threads = [threading.Thread(target=self._keep, args=(one,), daemon=True) for one in places_to_fill]
 
     def __enter__(self) -> None:
         for thread in self._threads:
@@ -45,14 +46,14 @@ class Crew:
         for thread in self._threads:
             thread.join()
 
-    def _keep(self) -> None:
+    def _keep(self, environment: dict[str, str]) -> None:
         """One worker, and whoever comes after it."""
         wait = WAIT
         while not self._stop.is_set():
             began = time.monotonic()
             command = [sys.executable, "-m", PROGRAM]
             try:
-                process = subprocess.Popen(command, env=self._environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
+                process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
             except OSError:  # too many processes, too little memory: that may pass
                 log.exception("no worker could be begun")
                 self._stop.wait(wait)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
 from impasto.studio.jobs.database import Database, alone
@@ -65,8 +66,9 @@ class Queue:
     # What clients do
 
     def submit(
-        self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None
-    ) -> str:
+        self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None,
+        quick: bool = False,
+    ) -> str:  # fmt: skip
         """Adds a job. The same key of the same owner is the same job.
 
         Returns:
@@ -87,7 +89,7 @@ class Queue:
                 raise MissingError("a picture of this job is gone; mend: upload it again")
             identity, last = secrets.token_hex(16), connection.scalar(select(func.max(jobs.c.created)))
             connection.execute(insert(jobs).values(
-                id=identity, owner=owner, client=client, key=key, order=dict(order), state="queued",
+                id=identity, owner=owner, client=client, key=key, order=dict(order), quick=quick, state="queued",
                 created=max(self._database.clock(connection), (last or 0) + TICK), cancel=False, stand={},
             ))  # fmt: skip
             for picture in wanted:
@@ -170,22 +172,19 @@ class Queue:
 
     # What workers do
 
-    def anything(self) -> bool:
+    def anything(self, *, quick: bool = False) -> bool:
         """Whether there is a job to claim, or one to take back from a silent worker; reads only."""
         silent = (jobs.c.state == "running") & (jobs.c.lease < self._database.now)
         with self._database.read() as connection:
-            return (
-                connection.execute(select(jobs.c.id).where((jobs.c.state == "queued") | silent).limit(1)).first()
-                is not None
-            )
+            return connection.execute(select(jobs.c.id).where(_waiting(quick) | silent).limit(1)).first() is not None
 
-    def claim(self, worker: str) -> Claim | None:
-        """The oldest job that waits, now this worker's; None when there is none."""
+    def claim(self, worker: str, *, quick: bool = False) -> Claim | None:
+        """The oldest job that waits, or the oldest quick one, now this worker's; None when there is none."""
         with self._database.write() as connection:
             self._reap(connection)
             self._report(connection, worker, None)
             oldest = (
-                select(jobs).where(jobs.c.state == "queued").order_by(jobs.c.created, jobs.c.id).limit(1)
+                select(jobs).where(_waiting(quick)).order_by(jobs.c.created, jobs.c.id).limit(1)
                 .with_for_update(skip_locked=True)
             )  # fmt: skip
             row = connection.execute(oldest).first()
@@ -330,6 +329,12 @@ def _row(connection: Connection, identity: str, owner: str, *, lock: bool = Fals
     if row is None:
         raise MissingError("there is no such job")
     return row
+
+
+def _waiting(quick: bool) -> ColumnElement[bool]:
+    """Jobs that a worker may claim."""
+    waits: ColumnElement[bool] = jobs.c.state == "queued"
+    return waits & jobs.c.quick if quick else waits
 
 
 def _held(claim: Claim) -> tuple[Any, ...]:

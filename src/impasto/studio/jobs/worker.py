@@ -26,7 +26,7 @@ from impasto.studio.errors import LostError
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Claim, Queue
 from impasto.studio.limits import Limits
-from impasto.studio.orders import Order, check_steps, perform
+from impasto.studio.orders import Order, check_steps, perform, without_flags
 from impasto.studio.store import RUNS, Store, picture_file, preview_file, thumbnail_file
 
 LOOK_SECONDS = 0.25
@@ -40,6 +40,9 @@ PREVIEW_SIDE = 1024
 PLACES = ("IMPASTO_STUDIO_DATABASE", "IMPASTO_STUDIO_STORE")
 """Variables that tell a worker's process where jobs and pictures are: addresses may hold passwords, and the words of a
 command line are there for everybody to see."""
+
+QUICK = "IMPASTO_STUDIO_QUICK"
+"""Variable that tells it to take only jobs of a second."""
 
 PARENT = "IMPASTO_STUDIO_PARENT"
 """Variable that tells it whose death to go home at: its parent may be gone before it can look."""
@@ -58,9 +61,13 @@ class Worker:
         store: where pictures are.
         limits: how long a lease lasts, and so on.
         stop: set to go home: the job at work is given back, with its state kept.
+        quick: takes only jobs of a second, so that those never wait behind long ones.
     """
 
-    def __init__(self, database: Database, store: Store, limits: Limits, stop: StopSignal) -> None:
+    def __init__(
+        self, database: Database, store: Store, limits: Limits, stop: StopSignal, *, quick: bool = False
+    ) -> None:
+        self._quick = quick
         self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._queue, self._store, self._limits, self._stop = Queue(database, limits), store, limits, stop
         self._beaten = -math.inf
@@ -82,7 +89,7 @@ class Worker:
         if time.monotonic() - self._beaten >= _beat_seconds(self._limits):
             self._queue.beat(self.name)
             self._beaten = time.monotonic()
-        if self._queue.anything() and (claim := self._queue.claim(self.name)):
+        if self._queue.anything(quick=self._quick) and (claim := self._queue.claim(self.name, quick=self._quick)):
             self._work(claim)
         else:
             self._stop.wait(LOOK_SECONDS)
@@ -268,7 +275,8 @@ def _finite(value: float) -> float | None:
 
 
 def _plain(text: str) -> str:
-    """A line for guests: they have no use for this machine's folders."""
+    """A line for guests: they have no use for this machine's folders, nor for the command line's flags."""
+    text = without_flags(text)
     text = re.sub(rf"\S*[\\/]{RUNS}[\\/][0-9a-f]{{32}}\b", "the saved state", text)
     return re.sub(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s'\":;,()\\/]+[\\/])+", "", text)
 
@@ -286,7 +294,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     logs.begin()
     threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
-    Worker(Database(database), Store(store), Limits.from_environment(), stop).run()
+    quick = QUICK in os.environ
+    Worker(Database(database), Store(store), Limits.from_environment(), stop, quick=quick).run()
 
 
 def _stop_with(parent: int, stop: StopSignal) -> None:

@@ -173,7 +173,7 @@ export async function masked(blob, photo, mask) {
   const sheet = document.createElement("canvas");
   const [width, height] = [painted.width, painted.height];
   Object.assign(sheet, { width, height });
-  const paper = sheet.getContext("2d");
+  const paper = sheet.getContext("2d", { willReadFrequently: true });
   const read = (picture) => { paper.drawImage(picture, 0, 0, width, height); return paper.getImageData(0, 0, width, height); };
   const [below, above, share] = [read(before), read(painted), read(white)];
   for (let i = 0; i < below.data.length; i += 1) {

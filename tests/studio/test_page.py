@@ -1,0 +1,315 @@
+"""The page in a real browser: from a drop to a download, cancel, refresh, mask, keyboard, and what axe says.
+
+Debian's Chromium and Playwright's driver; the server is a real one, with a worker of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from .conftest import Submit  # noqa: F401
+
+CHROMIUM = Path("/usr/bin/chromium")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="Playwright is not installed; mend: pip install playwright"
+)
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed; mend: apt-get install chromium"),
+    pytest.mark.slow,
+]
+
+STYLE = "Starry hills"
+PAGE = Path(__file__).parents[2] / "src" / "impasto" / "studio" / "page"
+WAIT = 120_000
+"""Milliseconds; how long things take on a busy machine is not what is tested here."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A studio of its own."""
+    data = tmp_path_factory.mktemp("data")
+    command = [sys.executable, "-m", "impasto", "studio", "--no-browser", "--port", "0"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "XDG_DATA_HOME": str(data), "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+/", process.stdout.readline())
+        assert found
+        yield found[0]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The page as a new visitor sees it; whatever its console has to say is a fault."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(WAIT)
+    opened = context.new_page()
+    said: list[str] = []
+    refusal = "Failed to load resource"  # Chromium says so of every answer that the page is there to tell
+    opened.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto(address)
+    opened.wait_for_selector(".swatch")
+    yield opened
+    context.close()
+    assert [text for text in said if not text.startswith(refusal)] == []
+
+
+def photo(size: tuple[int, int] = (160, 120)) -> bytes:
+    y, x = np.mgrid[: size[1], : size[0]] / 16.0
+    waves = np.stack([np.sin(x), np.cos(y), np.sin(x + y)], -1)
+    file = io.BytesIO()
+    Image.fromarray((waves * 80 + 127).astype(np.uint8)).save(file, "png")
+    return file.getvalue()
+
+
+def choose(page: Page, *, name: str = "waves.png") -> None:
+    page.set_input_files("#photo-file", {"name": name, "mimeType": "image/png", "buffer": photo()})
+    page.wait_for_selector("#photo-thumb:not([hidden])")
+
+
+def paint(page: Page) -> None:
+    """Photo and painting: nothing else is needed."""
+    choose(page)
+    page.click(f".swatch:has-text('{STYLE}')")
+    page.wait_for_selector("#keep:not([hidden])")
+
+
+def shown(page: Page) -> str:
+    return str(page.get_attribute("#after", "src"))
+
+
+def order_slow(page: Page, *, steps: int = 400) -> None:
+    page.select_option("#method", "gatys")
+    page.fill("#option-size", "128")
+    page.locator("#more summary").click()
+    page.fill("#option-steps", str(steps))
+    page.select_option("#option-quality", "good")
+    page.click("#start")
+    page.wait_for_selector("#work:not([hidden])")
+
+
+class TestPainting:
+    def test_from_photo_to_download(self, page: Page) -> None:
+        paint(page)
+        page.click("#keep")
+        page.wait_for_selector("#download:not([hidden])")
+        with page.expect_download() as download:
+            page.click("#download")
+        assert download.value.suggested_filename == "waves-starry-hills.png"
+        with Image.open(str(download.value.path())) as picture:
+            assert picture.size == (160, 120)
+            assert "srgb" in str(picture.info.keys()).lower() or picture.info.get("icc_profile")
+        page.wait_for_selector(".card:has-text('waves-starry-hills')")
+
+    def test_a_dropped_result_brings_its_settings_back(self, page: Page) -> None:
+        paint(page)
+        page.locator("#option-strength").fill("0.4")
+        page.select_option("#option-keep_color", "luminance")
+        page.click("#keep")
+        page.wait_for_selector("#download:not([hidden])")
+        with page.expect_download() as download:
+            page.click("#download")
+        result = Path(str(download.value.path())).read_bytes()
+        page.evaluate("() => localStorage.clear()")
+        page.reload()
+        page.wait_for_selector(".swatch")
+        page.set_input_files("#photo-file", {"name": "r.png", "mimeType": "image/png", "buffer": result})
+        page.wait_for_selector(".swatch[aria-pressed=true]")
+        assert page.input_value("#option-strength") == "0.4"
+        assert page.input_value("#option-keep_color") == "luminance"
+        assert "waves.png" in page.inner_text("#photo-name")
+
+    def test_sliders_by_keyboard_paint_anew(self, page: Page) -> None:
+        paint(page)
+        before = shown(page)
+        page.focus("#option-strength")
+        page.keyboard.press("Home")
+        page.wait_for_selector(f"#after:not([src='{before}'])")
+        assert page.input_value("#option-strength") == "0"
+
+    def test_blend(self, page: Page) -> None:
+        paint(page)
+        page.check("#several")
+        before = shown(page)
+        page.click(".swatch:has-text('Gold mosaic')")
+        page.wait_for_selector("#blend-1")
+        page.wait_for_selector(f"#after:not([src='{before}'])")
+        page.focus("#blend-1")
+        page.keyboard.press("End")
+        page.click("#start")
+        page.wait_for_selector("#download:not([hidden])")
+
+    def test_before_and_after_by_keyboard(self, page: Page) -> None:
+        paint(page)
+        handle = page.locator("#handle")
+        handle.focus()
+        page.keyboard.press("PageUp")
+        page.keyboard.press("ArrowRight")
+        assert handle.get_attribute("aria-valuenow") == "12"
+        page.keyboard.press("End")
+        assert handle.get_attribute("aria-valuetext") == "photo 100 percent, painting 0 percent"
+
+    def test_an_error_stands_where_it_belongs(self, page: Page) -> None:
+        paint(page)
+        page.fill("#option-size", "9000")
+        page.locator("#option-size").blur()
+        page.click("#start")
+        page.wait_for_selector("#form-trouble:not([hidden])")
+        assert "8192" in page.inner_text("#form-trouble")
+        page.context.clear_cookies()
+
+    def test_what_is_no_picture(self, page: Page) -> None:
+        page.set_input_files("#photo-file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
+        page.wait_for_selector("#trouble:not([hidden])")
+        assert "not a picture" in page.inner_text("#trouble")
+
+
+class TestJobs:
+    def test_refresh_in_mid_job_and_cancel(self, page: Page) -> None:
+        paint(page)
+        order_slow(page)
+        page.wait_for_selector("#progress-text:has-text('Step')")
+        page.reload()
+        page.wait_for_selector("#progress-text:has-text('Step')")
+        page.wait_for_selector("#after:not([hidden])")
+        page.wait_for_selector("#curve:not([hidden])")
+        page.click("#cancel")
+        assert "Stopping" in page.inner_text("#progress-text")
+        page.wait_for_selector("#work[hidden]", state="attached")
+        page.wait_for_selector(".card:has-text('stopped')")
+        page.wait_for_selector("#download:not([hidden])")
+
+    def test_a_second_tab_sees_the_job(self, page: Page, address: str) -> None:
+        paint(page)
+        order_slow(page, steps=60)
+        other = page.context.new_page()
+        other.goto(address)
+        other.wait_for_selector(".at-work .card")
+        other.click(".at-work .card")
+        other.wait_for_selector("#work:not([hidden])")
+        other.click("#cancel")
+        page.wait_for_selector("#work[hidden]", state="attached")
+
+    def test_deleted_from_the_history(self, page: Page) -> None:
+        paint(page)
+        page.click("#keep")
+        page.wait_for_selector("#download:not([hidden])")
+        cards = page.locator("#history li")
+        count = cards.count()
+        page.locator("#history .away").first.click()
+        page.wait_for_selector(f"#history li:nth-child({count})", state="detached")
+
+
+class TestMask:
+    def test_a_brushed_mask_reaches_the_job(self, page: Page) -> None:
+        paint(page)
+        page.click("#mask-open")
+        canvas = page.locator("#canvas")
+        box: Any = canvas.bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2, steps=4)
+        page.mouse.up()
+        page.click("#mask-use")
+        page.wait_for_selector("#mask-state:not([hidden])")
+        with page.expect_request("**/api/jobs") as sent:
+            page.click("#start")
+        mask = sent.value.post_data_json["options"]["mask"]
+        page.wait_for_selector("#download:not([hidden])")
+        kept = page.evaluate("async (id) => (await fetch(`/api/pictures/${id}`)).json()", mask[0])
+        assert (kept["kind"], kept["width"], kept["height"]) == ("mask", 160, 120)
+
+    def test_by_keyboard(self, page: Page) -> None:
+        paint(page)
+        page.click("#mask-open")
+        page.focus("#canvas")
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("Space")
+        page.click("#mask-use")
+        page.wait_for_selector("#mask-state:not([hidden])")
+
+
+class TestModes:
+    def test_texture_laid_two_by_two(self, page: Page) -> None:
+        page.check("[name=mode][value=texture]", force=True)
+        page.click(f".swatch:has-text('{STYLE}')")
+        page.select_option("#method", "gatys")
+        for name in ("width", "height"):
+            page.fill(f"#{name}", "64")
+        page.locator("#more summary").click()
+        page.fill("#option-steps", "2")
+        page.locator("#option-steps").blur()
+        page.click("#start")
+        page.wait_for_selector("#tile-part:not([hidden])")
+        page.check("#tile")
+        assert page.is_visible("#tiles")
+
+    def test_inside_a_layer(self, page: Page) -> None:
+        choose(page)
+        page.check("[name=mode][value=reconstruct]", force=True)
+        page.select_option("#layer", "relu1_1")
+        page.fill("#option-size", "64")
+        page.locator("#more summary").click()
+        page.fill("#option-steps", "2")
+        page.locator("#option-steps").blur()
+        page.click("#start")
+        page.wait_for_selector("#download:not([hidden])")
+
+
+class TestForEverybody:
+    @pytest.mark.parametrize("theme", ["light", "dark"])
+    def test_axe_finds_nothing(self, page: Page, theme: str) -> None:
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        views = [lambda: None, lambda: paint(page), lambda: page.click("#mask-open")]
+        for view in views:
+            view()
+            page.wait_for_timeout(300)
+            found = axe.Axe().run(page)
+            assert found.violations_count == 0, found.generate_report()
+
+    @pytest.mark.parametrize("width", [360, 390, 800, 1024, 1920])
+    def test_nothing_is_wider_than_the_window(self, page: Page, width: int) -> None:
+        page.set_viewport_size({"width": width, "height": 900})
+        paint(page)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+    def test_weight(self) -> None:
+        pictures = (".jpg", ".png", ".webp")
+        assert sum(f.stat().st_size for f in PAGE.iterdir() if f.suffix not in pictures) <= 250_000
+
+    def test_a_server_that_comes_and_goes(self, page: Page) -> None:
+        with contextlib.suppress(AssertionError):
+            page.context.set_offline(True)
+        page.wait_for_selector("#trouble:not([hidden])")
+        page.context.set_offline(False)
+        page.wait_for_selector("#trouble[hidden]", state="attached")
