@@ -14,6 +14,11 @@ import { openTheme } from "./theme.js";
 import { cancel, leave, order, watch } from "./work.js";
 
 const LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
+const EMPTY = {
+  stylize: ["A photo and a painting.", "Choose a photo, then click a painting: a second later it is painted."],
+  texture: ["A painting, or a material.", "Choose one, then paint: new texture of the same kind, as large as you like."],
+  reconstruct: ["A photo, and a layer.", "What does the network still know of the photo, so deep inside? Choose both, then paint."],
+};
 const IN_FORM = ["mode", "method", "several", "styles", "mask"];
 let methods = [];
 
@@ -102,6 +107,7 @@ function drawAll() {
   byId("mask-state").hidden = !state.mask || state.mode !== "stylize";
   if (state.mask) byId("mask-thumb").src = state.mask.thumbnail;
   byId("mask-open").hidden = state.mode !== "stylize" || !state.photo;
+  [byId("empty-title").textContent, byId("empty-hint").textContent] = EMPTY[state.mode];
   byId("start").textContent = isLive() ? "Keep at full size" : "Paint";
   byId("start").disabled = !complete();
   drawBlend();
@@ -157,6 +163,7 @@ async function start() {
     byId("stage").scrollIntoView({ block: "nearest" });
   } catch (error) {
     tell(error.after ? `${error.message} (again in ${span(error.after)})` : error.message, "form-trouble");
+    byId("form-trouble").scrollIntoView({ block: "nearest" });
   } finally { byId("start").disabled = !complete(); }
 }
 

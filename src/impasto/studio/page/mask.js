@@ -32,6 +32,7 @@ async function begin() {
   await photo.decode();
   const share = Math.min(1, LONGEST / Math.max(photo.naturalWidth, photo.naturalHeight));
   Object.assign(canvas(), { width: Math.round(photo.naturalWidth * share), height: Math.round(photo.naturalHeight * share) });
+  canvas().style.setProperty("--shape", String(photo.naturalWidth / photo.naturalHeight));
   canvas().style.backgroundImage = `url("${state.photo.url}")`;
   past = [];
   if (state.mask) await take(state.mask);
