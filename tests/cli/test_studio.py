@@ -95,13 +95,14 @@ class TestRefused:
 
 
 class TestRuns:
-    def test_greets_answers_and_leaves(self, folder: Path) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_greets_answers_and_leaves(self, folder: Path, number: int) -> None:
         with running(folder) as (process, greeting):
             address = re.search(r"http://127\.0\.0\.1:\d+/", greeting)
             assert address
             assert "<html" in answer(address[0]).lower()
             assert len(json.loads(answer(address[0] + "api/styles"))) >= 10
-            process.send_signal(signal.SIGTERM if sys.platform != "win32" else signal.SIGBREAK)
+            process.send_signal(number)
             assert process.wait(30) == 0
         assert (folder / "data" / "impasto" / "studio" / "jobs.db").exists()
 

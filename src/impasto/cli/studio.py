@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import signal
 import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import platformdirs
@@ -84,8 +87,25 @@ def _serve(
     typer.echo(f"impasto studio: {address}{'?token=' + secret if secret else ''}  (Ctrl-C ends it)")
     if browser:
         _open_when_up(server, address + (f"?token={secret}" if secret else ""))
-    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds), line:
+    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds), line, _ended_by_signals(server):
         server.run(sockets=[line])
+
+
+@contextmanager
+def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """SIGTERM and Ctrl-C end it in good order, workers included; its own way would end this process at once."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        server.force_exit = server.should_exit and number == signal.SIGINT
+        server.should_exit = True
+
+    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _listen(host: str, port: int) -> socket.socket:

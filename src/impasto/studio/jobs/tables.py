@@ -45,7 +45,7 @@ jobs = Table(
     Column("client", String(64), nullable=False),
     Column("key", String(64)),  # Idempotency-Key: the same order sent twice is one job
     Column("order", JSON, nullable=False),  # what is asked for: job, method, content, styles, masks, options
-    Column("quick", Boolean, nullable=False, default=False),  # a matter of a second: it does not wait behind those that are not
+    Column("quick", Boolean, nullable=False, default=False),  # a matter of a second
     Column("state", String(10), nullable=False),  # queued, running, done, failed, cancelled
     Column("created", Float, nullable=False),  # later than that of every job that came before
     Column("started", Float),

@@ -1,0 +1,184 @@
+"""Figures and logs: complete, readable for machines, and without a word of a user's."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from impasto.studio import logs
+from impasto.studio.metrics import METHODS, STATES
+
+from .conftest import png
+from .server import Served, ordered, refused, served, uploaded
+
+SECRET = "grandmother-in-paris"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("metrics")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(studio: Served) -> Iterator[httpx.Client]:
+    with studio.client() as one:
+        yield one
+
+
+def figures(client: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Every figure, by its name and its labels."""
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found = {}
+    for family in text_string_to_metric_families(answer.text):
+        assert family.documentation
+        for sample in family.samples:
+            key = sample.name, frozenset(sample.labels.items())
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def one(client: httpx.Client, name: str, **labels: str) -> float:
+    return figures(client).get((name, frozenset(labels.items())), 0.0)
+
+
+def test_all_that_was_promised_is_there(client: httpx.Client) -> None:
+    ordered(client, uploaded(client)["id"])
+    names = {name for name, _ in figures(client)}
+    assert names >= {
+        "impasto_jobs", "impasto_workers", "impasto_wait_seconds_mean", "impasto_run_seconds_mean", "impasto_streams",
+        "impasto_oldest_wait_seconds", "impasto_steps_per_second", "impasto_disk_free_bytes",
+        "impasto_requests_total", "impasto_request_seconds_bucket", "impasto_decode_seconds_count",
+        "process_resident_memory_bytes", "process_open_fds",
+    }  # fmt: skip
+    assert {dict(labels)["state"] for name, labels in figures(client) if name == "impasto_jobs"} == set(STATES)
+
+
+def test_jobs_are_counted(client: httpx.Client) -> None:
+    before = one(client, "impasto_jobs", state="queued")
+    ordered(client, uploaded(client)["id"])
+    assert one(client, "impasto_jobs", state="queued") == before + 1
+    assert one(client, "impasto_oldest_wait_seconds") > 0
+    assert one(client, "impasto_disk_free_bytes") > 0
+
+
+def test_steps_of_running_jobs_are_counted(studio: Served, client: httpx.Client) -> None:
+    ordered(client, uploaded(client)["id"])
+    claim = studio.room.queue.claim("test")
+    assert claim
+    studio.room.queue.tell(claim, "progress", {}, {"step": 30, "seconds": 10.0})
+    assert one(client, "impasto_steps_per_second") == 3
+    studio.room.queue.finish(claim, "done")
+    assert one(client, "impasto_steps_per_second") == 0
+    assert one(client, "impasto_workers") == 1
+
+
+def test_refused_pictures_are_counted_by_reason(client: httpx.Client) -> None:
+    for data, reason in ((b"x", "kind"), (b"", "kind"), (png()[:200], "damaged")):
+        before = one(client, "impasto_decode_refused_total", reason=reason)
+        client.post("/api/pictures", files={"file": data})
+        assert one(client, "impasto_decode_refused_total", reason=reason) == before + 1
+
+
+def test_what_clients_make_up_is_no_label(client: httpx.Client) -> None:
+    before = {(name, labels) for name, labels in figures(client)}
+    for n in range(20):
+        client.get(f"/{SECRET}/{n}")
+        client.get(f"/api/pictures/{SECRET}-{n}")
+        client.get(f"/page/{SECRET}-{n}.js")
+        client.get(f"/api/jobs?{SECRET}={n}")
+        client.request(f"{SECRET.upper()}{n}", "/api/jobs")
+    after = {(name, labels) for name, labels in figures(client)}
+    new = {labels for name, labels in after - before if name == "impasto_requests_total"}
+    assert len(new) <= 5
+    for _, labels in after:
+        for name, value in labels:
+            assert SECRET not in value.lower()
+            if name == "method":
+                assert value in (*METHODS, "other")
+            if name == "route":
+                assert value == "none" or re.fullmatch(r"(/[a-z{}.]*)+", value), value
+
+
+def test_names_of_pictures_are_nowhere(client: httpx.Client) -> None:
+    uploaded(client, name=f"{SECRET}.png")
+    assert SECRET not in client.get("/metrics").text
+
+
+def test_lines_are_json_without_words_of_users() -> None:
+    told = record("app", "begins", {"job": "1", "name": SECRET, "seconds": 2})
+    assert told == {"time": told["time"], "level": "info", "part": "app", "message": "begins", "job": "1", "seconds": 2}
+    try:
+        raise ValueError(f"{SECRET}\nwas here")
+    except ValueError:
+        told = record("app", "fault", {}, error=True)
+    assert told["error"] == "ValueError"
+    assert any("test_metrics" in place for place in told["at"])  # type: ignore[attr-defined]
+    assert SECRET not in json.dumps(told)
+
+
+def test_lines_of_others_are_cut_to_their_first() -> None:
+    lines, line = logs.Lines(), logging.LogRecord("asyncio", 40, "x", 1, f"Task failed\n{SECRET} %s", (SECRET,), None)
+    assert json.loads(lines.format(line))["message"] == "Task failed"
+
+
+def record(part: str, message: str, more: dict[str, object], *, error: bool = False) -> dict[str, object]:
+    logger = logs.get(part)
+    made = logger.makeRecord(logger.name, 20, "x", 1, message, (), sys.exc_info() if error else None, extra=more)
+    line = logs.Lines().format(made)
+    assert "\n" not in line
+    found: dict[str, object] = json.loads(line)
+    return found
+
+
+def test_all_that_a_server_says_is_json(tmp_path: Path) -> None:
+    script = f"""
+import logging, socket, sys, warnings
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from studio.server import served, uploaded, ordered
+from studio.conftest import png
+from impasto.studio import logs
+
+if __name__ == "__main__":
+    logs.begin()
+    with served(Path({str(tmp_path)!r})) as studio, studio.client() as client:
+        photo = uploaded(client, name="{SECRET}.png")["id"]
+        ordered(client, photo)
+        client.post("/api/pictures", files={{"file": ("{SECRET}.tif", b"II*\\0" + bytes(90))}})
+        client.post("/api/pictures", content=b"--y", headers={{"content-type": "multipart/form-data; boundary=x"}})
+        client.post("/api/jobs", json={{"content": photo, "options": {{"{SECRET}": 1}}}})
+        studio.raw(b"nonsense {SECRET}\\r\\n\\r\\n", seconds=2)
+        studio.room.__class__.pictures = lambda *a: 1 / 0
+        assert client.get("/api/pictures").status_code == 500
+        with studio.room.database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE job RENAME TO hidden")
+        assert client.get("/api/jobs").status_code == 503
+"""
+    (tmp_path / "script.py").write_text(script)
+    ran = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert {"fault", "database"} <= {line["message"] for line in lines}
+    assert SECRET not in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_a_fault_of_ours_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(tmp_path) as studio, studio.client() as client:
+        monkeypatch.setattr(type(studio.room), "pictures", lambda *_: 1 / 0)
+        answer = client.get("/api/pictures")
+        assert "ZeroDivision" not in refused(answer, 500, "report it")
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert one(client, "impasto_requests_total", route="/api/pictures", method="GET", status="500") >= 1

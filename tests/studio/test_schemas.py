@@ -1,0 +1,168 @@
+"""One option, one place: what the API says of options is what the dataclasses say, field by field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from impasto.errors import OptionError
+from impasto.methods import METHODS, Method
+from impasto.options import Spec
+from impasto.studio.limits import Limits
+from impasto.studio.orders import OURS, Order, check, guest_methods, method_specs
+from impasto.studio.schemas import options_schema
+
+from .conftest import STYLE
+from .server import ID, Served, order, refused, served, uploaded
+
+KINDS = {int: "integer", float: "number", bool: "boolean", str: "string", Path: "string"}
+PAIRS = [(method, spec) for method in guest_methods() for spec in method_specs(method)]
+
+
+def named(pair: tuple[Method, Spec]) -> str:
+    return f"{pair[0].name}-{pair[1].name}"
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("schemas")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(studio: Served) -> Iterator[httpx.Client]:
+    with studio.client() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def described(client: httpx.Client) -> Any:
+    return client.get("/api/openapi.json").json()
+
+
+class TestOptions:
+    @pytest.mark.parametrize("pair", PAIRS, ids=named)
+    def test_each_is_described_as_it_is(self, pair: tuple[Method, Spec]) -> None:
+        method, spec = pair
+        told = options_schema(method)["properties"][spec.name]
+        assert told["description"] == spec.help
+        assert told["default"] == (list(spec.default) if spec.many else spec.default)
+        whole = told
+        if spec.optional:
+            whole, nothing = told["anyOf"]
+            assert nothing == {"type": "null"}
+        if spec.many:
+            assert whole["type"] == "array"
+            whole = whole["items"]
+        assert whole["type"] == KINDS[spec.kind]
+        assert whole.get("enum", []) == list(spec.choices)
+        assert (whole.get("minimum"), whole.get("maximum")) == (spec.low, spec.high)
+        assert (whole.get("format") == "picture-id") == (spec.kind is Path)
+
+    @pytest.mark.parametrize("method", guest_methods(), ids=lambda method: method.name)
+    def test_none_is_missing_and_none_is_ours(self, method: Method) -> None:
+        told = options_schema(method)
+        fields = [spec.name for spec in method.options_class.specs()]
+        assert list(told["properties"]) == [name for name in fields if name not in OURS]
+        assert told["additionalProperties"] is False
+
+    @pytest.mark.parametrize("pair", PAIRS, ids=named)
+    def test_what_is_said_is_what_is_checked(self, pair: tuple[Method, Spec]) -> None:
+        method, spec = pair
+        for value, good in values(spec):
+            asked = Order("stylize", method.name, ID, (STYLE,), {spec.name: [value] if spec.many else value})
+            try:
+                told = check(asked, Limits(pixel_steps=10**14, job_side=32_768)).options[spec.name]
+            except OptionError:
+                assert not good, value
+                continue
+            assert good, value
+            assert told == ([value] if spec.many else value)
+
+    def test_the_page_gets_the_same(self, client: httpx.Client) -> None:
+        found = {method["name"]: method["options"] for method in client.get("/api/methods").json()}
+        assert found == {method.name: json.loads(json.dumps(options_schema(method))) for method in guest_methods()}
+        assert set(found) == {name for name, method in METHODS.items() if not method.needs_model}
+
+    def test_defaults_may_be_said(self, client: httpx.Client) -> None:
+        photo = uploaded(client)["id"]
+        for method in client.get("/api/methods").json():
+            defaults = {name: told["default"] for name, told in method["options"]["properties"].items()}
+            small = defaults | {"size": 32} | ({"steps": 2} if "steps" in defaults else {})
+            answer = client.post("/api/jobs", json=order(photo, method=method["name"], options=small))
+            assert answer.status_code == 201, answer.text
+            assert answer.json()["options"] == small
+
+
+def values(spec: Spec) -> Iterator[tuple[Any, bool]]:
+    """What fits an option, and what does not."""
+    yield True, spec.kind is bool
+    yield object(), False
+    if spec.choices:
+        yield from ((word, True) for word in spec.choices)
+        yield "nonsense", False
+    elif spec.kind in (int, float):
+        assert spec.low is not None
+        assert spec.high is not None
+        yield from (((spec.kind(bound)), True) for bound in (spec.low, spec.high))
+        yield from (
+            (value, False) for value in (spec.low - 1, spec.high * 2 + 1, float("nan"), float("inf"), "1", 10**400)
+        )
+        yield 1.5, spec.kind is float and spec.low <= 1.5 <= spec.high
+    elif spec.kind is Path:
+        yield from ((ID, True), ("/etc/passwd", False), (ID + ".png", False), (1, False))
+    elif spec.kind is bool:
+        yield from ((False, True), (1, False), ("true", False))
+
+
+class TestDescription:
+    def test_every_call_is_told_with_its_refusals(self, described: Any) -> None:
+        for path, calls in described["paths"].items():
+            for method, call in calls.items():
+                assert call["summary"], path
+                assert call["description"], (method, path)
+                for code, answer in call["responses"].items():
+                    if int(code) >= 400:
+                        assert answer["content"]["application/json"]["schema"]["$ref"].endswith("/Trouble")
+                assert {"400", "401", "403", "404", "413", "421", "422", "429"} <= set(call["responses"])
+
+    def test_every_body_has_an_example_that_fits(self, described: Any, client: httpx.Client) -> None:
+        photo = uploaded(client)["id"]
+        for path in ("/api/jobs", "/api/fast"):
+            name = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"][
+                "$ref"
+            ].rpartition("/")[2]
+            for example in described["components"]["schemas"][name]["examples"]:
+                text = json.dumps(example).replace(ID, photo)
+                answer = client.post(path, content=text, headers={"content-type": "application/json"})
+                assert answer.status_code in (200, 201), answer.text
+
+    def test_pictures_are_told_as_what_they_are(self, described: Any) -> None:
+        for path, kind in {
+            "/api/pictures/{picture}/file": "image/png", "/api/pictures/{picture}/thumbnail": "image/jpeg",
+            "/api/jobs/{job}/preview": "image/jpeg", "/api/styles/{name}/file": "image/jpeg",
+            "/api/jobs/{job}/events": "text/event-stream",
+        }.items():  # fmt: skip
+            assert list(described["paths"][path]["get"]["responses"]["200"]["content"]) == [kind]
+
+    def test_unknown_fields_are_refused_everywhere(self, described: Any) -> None:
+        for name, schema in described["components"]["schemas"].items():
+            if name in ("JobIn", "FastIn", "TextureSize"):
+                assert schema["additionalProperties"] is False
+
+    def test_numbers_are_not_words(self, client: httpx.Client) -> None:
+        photo = uploaded(client)["id"]
+        texture = {"job": "texture", "method": "gatys", "styles": [STYLE]}
+        for more in (
+            {"size": {"width": "64", "height": 64}},
+            {"size": {"width": 64.0, "height": True}},
+            {"tileable": "true"},
+        ):
+            refused(client.post("/api/jobs", json=texture | more), 422)
+        refused(client.post("/api/jobs", json=order(photo) | {"styles": STYLE}), 422)
+        refused(client.post("/api/jobs", json=order(photo) | {"options": []}), 422)
