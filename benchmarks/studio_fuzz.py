@@ -358,6 +358,7 @@ def wrong(draw: random.Random, line: http.client.HTTPConnection, picture: str) -
         line.request(method, path, body or None, told)
         answer = line.getresponse()
         if answer.headers.get_content_type() == "text/event-stream":
+            answer.close()
             line.close()
             return answer.status, None
         data = answer.read()

@@ -271,3 +271,13 @@ def test_the_default_online_method_paints(impasto: Run, folder: Path) -> None:
     ran = impasto("stylize", "photo.jpg", "painting.png", "-m", "gatys", "--size", 64, "--steps", 3)
     assert ran.code == 0
     assert pixels(folder / "photo-painting.png").shape == (53, 64, 3)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_a_trace_that_fills_the_disk_does_not_cost_the_picture(command: Run, folder: Path) -> None:
+    ran = command(
+        "stylize", "photo.jpg", "painting.png", "-o", "out.png", *GATYS, "--trace", "/dev/full", "--overwrite"
+    )
+    assert ran.code == 0, ran.err
+    assert "the trace stopped" in ran.err
+    assert (folder / "out.png").exists()

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from impasto.errors import OptionError
-from impasto.image import write
+from impasto.image import read_mask, write
 from impasto.losses import gram_matrix
 from impasto.losses.parametric.gram import gram_sums
 from impasto.methods import METHODS
@@ -198,3 +198,38 @@ def test_a_photo_in_the_colours_of_its_paintings(tmp_path: Path) -> None:
     assert warmth[:, :20].mean() > warmth[:, 20:].mean() + 0.1
     half = prepare(noise(40, 30), paintings, OnlineOptions(size=40)).in_style_colours()
     assert warmth[:, 20:].mean() < (half[..., 0] - half[..., 2]).mean() < warmth[:, :20].mean()
+
+
+class TestColoursOfRegions:
+    """Photo red on the left, blue on the right; what a region's painting is to look like is a matter of that region."""
+
+    @pytest.fixture
+    def photo(self) -> Picture:
+        side = left(64, 48)[..., None]
+        return Picture((side * (0.8, 0.2, 0.2) + (1 - side) * (0.2, 0.2, 0.8)).astype(np.float32))
+
+    @pytest.mark.parametrize("rule", ["linear", "histogram"])
+    def test_each_painting_takes_its_own_regions_colours(self, photo: Picture, tmp_path: Path, rule: str) -> None:
+        side = left(64, 48)
+        masks = (saved(tmp_path / "l.png", grey(side)), saved(tmp_path / "r.png", grey(1 - side)))
+        options = GatysOptions.from_dict({"keep_color": rule, "mask": masks, "size": 64})
+        first, second = prepare(photo, [painting(side=64), painting(BLUE, 64)], options).styles
+        assert np.allclose(first.mean((0, 1)), (0.8, 0.2, 0.2), atol=0.05)
+        assert np.allclose(second.mean((0, 1)), (0.2, 0.2, 0.8), atol=0.05)
+
+    def test_a_draft_after_a_part_of_a_painting_begins_with_the_photo(self, photo: Picture, tmp_path: Path) -> None:
+        mask = saved(tmp_path / "m.png", grey(left(64, 64)))
+        told = {"quality": "draft", "style_mask": (mask,), "size": 64}
+        assert np.array_equal(prepare(photo, [two_halves()], GatysOptions.from_dict(told)).start, photo.pixels)
+        with pytest.raises(OptionError, match="--init fast"):
+            prepare(photo, [two_halves()], GatysOptions.from_dict({**told, "init": "fast"}))
+
+    @pytest.mark.parametrize(("white", "share"), [(0.04, 1.0), (1.0, 0.0005)])
+    def test_a_mask_that_lets_next_to_nothing_through_is_remarked_on(
+        self, tmp_path: Path, white: float, share: float
+    ) -> None:
+        mask = np.zeros((64, 64), np.float32)
+        mask.flat[: max(1, round(share * mask.size))] = white
+        _, remarks = read_mask(saved(tmp_path / "m.png", grey(mask)), (64, 64))
+        assert len(remarks) == 1
+        assert "white" in remarks[0]

@@ -40,7 +40,11 @@ def _loaded() -> ModuleType:
 
 
 fuzz: Any = _loaded()
-calm = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
+
+
+def calm(cases: int) -> settings:
+    """So many examples, however long each takes on a machine that does other things too."""
+    return settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +62,12 @@ def child() -> Iterator[Children]:
 
 
 class TestDecoder:
-    @calm
-    @settings(max_examples=700)
+    @calm(700)
     @given(st.randoms(use_true_random=False))
     def test_damaged_pictures_are_taken_or_refused_in_words(self, child: Children, draw: random.Random) -> None:
         self.look(child, fuzz.damaged(draw))
 
-    @calm
-    @settings(max_examples=300)
+    @calm(300)
     @given(st.sampled_from([b"", *(seed[:n] for seed in fuzz.seeds() for n in (4, 12, 33))]), st.binary(max_size=3000))
     def test_so_is_anything_else(self, child: Children, start: bytes, rest: bytes) -> None:
         self.look(child, start + rest)
@@ -87,6 +89,7 @@ class TestDecoder:
 
 
 class TestRequests:
+    @pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.Spooled")  # Starlette's, of forms without an end
     def test_odd_ones_are_refused_in_one_line(self, studio: Served) -> None:
         with studio.client() as client:
             photo = uploaded(client)["id"]
@@ -98,8 +101,7 @@ class TestRequests:
         finally:
             line.close()
 
-    @calm
-    @settings(max_examples=200)
+    @calm(200)
     @given(st.text())
     def test_any_name_becomes_a_label(self, name: str) -> None:
         told = label(name)
@@ -122,36 +124,36 @@ class TestRequests:
             assert client.get("/healthz").status_code == 200
 
 
-def checked(studio: Served, cases: int) -> None:
-    """Asks schemathesis for cases of every call, good and bad, and lets it judge the answers."""
+def checked(studio: Served, cases: int) -> int:
+    """Asks schemathesis for cases of every call, good and bad, and lets it judge the answers; how many there were."""
     schemathesis = pytest.importorskip("schemathesis", reason="mend: pip install schemathesis")
     with studio.client() as client:
         photo = uploaded(client)["id"]
         for _ in range(3):
             ordered(client, photo)
     schema = schemathesis.openapi.from_url(f"{studio.address}/api/openapi.json")
+    beyond = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")]  # no schema says what a picture is
     seen = 0
     for found in schema.get_all_operations():
         operation = found.ok()
 
-        @calm
-        @settings(max_examples=cases)
+        @calm(cases)
         @given(operation.as_strategy())
         def judge(case: Any) -> None:
             nonlocal seen
             seen += 1
-            case.call_and_validate(base_url=studio.address, timeout=60)
+            case.call_and_validate(base_url=studio.address, timeout=60, excluded_checks=beyond)
 
         judge()
-    assert seen >= 19 * cases * 0.2
     with httpx.Client(base_url=studio.address) as client:
         assert client.get("/healthz").status_code == 200
+    return seen
 
 
 def test_the_description_holds(studio: Served) -> None:
-    checked(studio, 15)
+    assert checked(studio, 15) >= 150
 
 
 @pytest.mark.slow
 def test_the_description_holds_for_long(studio: Served) -> None:
-    checked(studio, 120)
+    assert checked(studio, 170) >= 2000

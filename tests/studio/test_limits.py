@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from impasto.errors import OptionError
+from impasto.options import Spec
 from impasto.studio.limits import PREFIX, Limits
 
 PROMISED = {
@@ -22,24 +23,25 @@ def test_the_defaults_are_what_was_promised() -> None:
 
 @pytest.mark.parametrize("spec", Limits.specs(), ids=lambda spec: spec.name)
 class TestEach:
-    def test_is_set_by_a_variable(self, spec) -> None:  # type: ignore[no-untyped-def]
-        value = spec.low if spec.kind is float else int(spec.low)
+    def test_is_set_by_a_variable(self, spec: Spec) -> None:
+        assert spec.low is not None
+        value = spec.kind(spec.low)
         found = Limits.from_environment({PREFIX + spec.name.upper(): str(value), "IMPASTO_STUDIO_OTHER": "x"})
         assert getattr(found, spec.name) == value
         assert found.to_dict() | {spec.name: None} == Limits().to_dict() | {spec.name: None}
 
-    def test_has_bounds_and_words(self, spec) -> None:  # type: ignore[no-untyped-def]
+    def test_has_bounds_and_words(self, spec: Spec) -> None:
         assert spec.low is not None
         assert spec.high is not None
         assert spec.help
         assert spec.default is None or spec.low <= spec.default <= spec.high
 
     @pytest.mark.parametrize("word", ["", "x", "nan", "inf", "-1e9", "1e99", "1,2", "0x10", "true", "1 2", "9" * 400])
-    def test_refuses_what_is_no_limit(self, spec, word: str) -> None:  # type: ignore[no-untyped-def]
+    def test_refuses_what_is_no_limit(self, spec: Spec, word: str) -> None:
         with pytest.raises(OptionError, match=spec.name.replace("_", "-")):
             Limits.from_environment({PREFIX + spec.name.upper(): word})
 
-    def test_cannot_be_changed(self, spec) -> None:  # type: ignore[no-untyped-def]
+    def test_cannot_be_changed(self, spec: Spec) -> None:
         with pytest.raises(AttributeError):
             setattr(Limits(), spec.name, 1)
 

@@ -117,7 +117,7 @@ def test_names_of_pictures_are_nowhere(client: httpx.Client) -> None:
 
 
 def test_lines_are_json_without_words_of_users() -> None:
-    told = record("app", "begins", {"job": "1", "name": SECRET, "seconds": 2})
+    told = record("app", "begins", {"job": "1", "label": SECRET, "seconds": 2})
     assert told == {"time": told["time"], "level": "info", "part": "app", "message": "begins", "job": "1", "seconds": 2}
     try:
         raise ValueError(f"{SECRET}\nwas here")

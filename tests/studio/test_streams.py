@@ -107,7 +107,7 @@ def test_lines_that_break_lose_nothing_and_repeat_nothing(studio: Served, client
                 text += part
                 if text.count("id: ") > 7:  # and away, in the middle of whatever comes
                     break
-        heard += [one for one in events(text[: text.rfind("\n\n") + 2])]
+        heard += events(text[: text.rfind("\n\n") + 2])
     painting.join()
     assert [number for number, _, _ in heard] == list(range(1, 64))
     assert steps(heard) == list(range(1, 61))
@@ -129,7 +129,7 @@ def test_who_has_heard_all_need_not_come_again(studio: Served, client: httpx.Cli
     assert [n for n, _, _ in events(both.text)] == [last - 1, last]  # what the browser says is newer
 
 
-@pytest.mark.parametrize("said", ["x", "-1", "1.5", "", "9" * 10, "1 ", "\u0661", "0x1"])
+@pytest.mark.parametrize("said", ["x", "-1", "1.5", "", "9" * 10, "\u0661", "0x1"])
 def test_numbers_that_are_none(client: httpx.Client, studio: Served, photo: str, said: str) -> None:
     made = ordered(client, photo)["id"]
     refused(client.get(f"/api/jobs/{made}/events", params={"after": said or "x"}), 422)
@@ -179,7 +179,8 @@ def test_streams_that_are_too_many_are_sent_away(tmp_path: Path) -> None:
         photo = uploaded(client)["id"]
         path = f"/api/jobs/{ordered(client, photo)['id']}/events"
         with client.stream("GET", path) as one, client.stream("GET", path) as two:
-            next(one.iter_text()), next(two.iter_text())
+            parts = [one.iter_text(), two.iter_text()]
+            assert all(next(part).startswith("retry") for part in parts)
             assert _open() == 2
             answer = client.get(path)
             refused(answer, 429, "streams")

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from typing import TextIO
@@ -88,6 +88,8 @@ def trace(path: Path | None) -> Iterator[Subscriber]:
                 keep(event)
             except (PictureError, OSError) as error:
                 broken = True
+                with suppress(OSError):  # what it could not write it would try again, and then lose the picture
+                    open_files.close()
                 _complain("the trace", error)
 
         def keep(event: Event) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.float32]
 
+_DIM, _SPECK = 0.25, 0.002  # a mask darker or smaller than this leaves the picture as it was
 _DARK = 1 / 255  # a mask with nothing above it is black all over
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -50,7 +51,16 @@ def read_mask(source: Any, size: tuple[int, int]) -> tuple[Pixels, list[str]]:
     mask = resize(grey.astype(np.float32), size)
     if float(mask.max()) <= _DARK:
         raise OptionError(f"{name} is all black; white says where to paint")
-    return mask, _stretched(name, picture.size, size)
+    return mask, [*_stretched(name, picture.size, size), *_faint(name, mask)]
+
+
+def _faint(name: str, mask: Pixels) -> list[str]:
+    """A remark where a mask lets next to nothing through."""
+    if (most := float(mask.max())) < _DIM:
+        return [f"{name} is {most:.0%} white at most; paint will hardly be seen"]
+    if (share := float(mask.mean())) < _SPECK:
+        return [f"{name} is white in {share:.2%} of the picture only"]
+    return []
 
 
 def read_map(source: Any, size: tuple[int, int]) -> tuple[Pixels, list[str]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import torch
 from torch import Tensor
@@ -122,8 +123,11 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         ModelError: when it is damaged, cut short, or something else.
     """
     try:
+        with ZipFile(path) as parts:  # torch keeps a checksum of each part, and looks at none
+            if bad := parts.testzip():
+                raise ModelError(_damaged(path, f"the checksum of {bad} does not fit"))
         found = torch.load(path, map_location=device, weights_only=True)
-    except MemoryError:
+    except (MemoryError, ModelError):
         raise
     except Exception as error:  # damaged files make the unpickler and the archive raise almost anything
         raise ModelError(_damaged(path, cause(error).partition(". ")[0])) from None

@@ -93,7 +93,7 @@ def paint(
         yield scene.finish(event)
         made += isinstance(event, Progress)
         if isinstance(event, Progress) and made == FIRST_STEPS and event.step < event.steps:
-            yield from _estimate(event, made, best=options.quality == "best")
+            yield from _estimate(event, made, best=options.quality == "best" and options.steps is None)
 
 
 def _checkpoint(

@@ -39,6 +39,9 @@ Size = tuple[int, int]
 LEAST_STYLE = 32
 """Pixels of a style's shorter side, so that the deepest layers see something."""
 
+FEW = 16
+"""Pixels below which a mask says nothing of colours."""
+
 MOST_STYLE = 4
 """A style's longer side over its shorter one; of a longer strip the middle is used."""
 
@@ -101,12 +104,12 @@ class Scene:
         Args:
             strength: part of the way to them, in [0, 1].
         """
-        matched = [match_linear(self.photo, style) for style in self.styles]
         made = np.zeros_like(self.photo)
         covered = np.zeros((*self.photo.shape[:2], 1), np.float32)
         for part in self.parts:
             where = np.ones_like(covered) if part.mask is None else part.mask[..., None]
-            made += where * sum((share * matched[n] for n, share, _ in part.styles), np.float32(0))
+            seen = [(share, _inside(self.styles[n], mask)) for n, share, mask in part.styles]
+            made += where * sum((share * match_linear(self.photo, style) for share, style in seen), np.float32(0))
             covered += where
         made += (1 - covered).clip(0, 1) * self.photo
         found: Pixels = self.photo + strength * (made - self.photo)
@@ -144,7 +147,7 @@ def prepare(content: Picture, styles: Sequence[Picture], options: OnlineOptions)
     return Scene(
         content=photo,
         photo=pixels,
-        styles=tuple(recolour(_middle(style.pixels), pixels, rule) for style in styles),
+        styles=tuple(recolour(_middle(s.pixels), _meant(pixels, parts, n), rule) for n, s in enumerate(styles)),
         parts=parts,
         start=_start(photo, pixels, styles, options),
         style_scale=options.style_scale,
@@ -191,6 +194,14 @@ def _by_colour(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) 
     return parts, [*first, *second, *remarks]
 
 
+def _meant(photo: Pixels, parts: Sequence[Part], style: int) -> Pixels:
+    """The pixels of the photo that this painting is for, (H, W, 3) or (K, 1, 3)."""
+    own = [part.mask for part in parts if any(n == style for n, _, _ in part.styles)]
+    masks = [mask for mask in own if mask is not None]
+    where = np.sum(masks, axis=0) > 0.5 if masks else np.zeros(0, bool)
+    return photo if len(masks) < len(own) or where.sum() < FEW else photo[where][:, None]
+
+
 def recolour(style: Pixels, photo: Pixels, rule: KeepColor) -> Pixels:
     """The painting in the colours that will be wanted of it (Gatys et al. 2016, arXiv 1606.05897).
 
@@ -220,6 +231,11 @@ def beside(style: Pixels, canvas: Size, scale: float) -> Size:
     return max(1, round(width * zoom)), max(1, round(height * zoom))
 
 
+def _inside(style: Pixels, mask: Pixels | None) -> Pixels:
+    """The pixels of a painting that its mask lets through, (H, W, 3) or (K, 1, 3)."""
+    return style if mask is None or (mask > 0.5).sum() < FEW else style[mask > 0.5][:, None]
+
+
 def _as_large(mask: Pixels | None, painting: Pixels) -> Pixels | None:
     return None if mask is None else resize(mask, (painting.shape[1], painting.shape[0]))
 
@@ -232,7 +248,11 @@ def _middle(style: Pixels) -> Pixels:
 
 
 def _start(photo: Picture, pixels: Pixels, styles: Sequence[Picture], options: OnlineOptions) -> Pixels:
-    init = options.init if options.init is not None else "fast" if options.quality == "draft" else "content"
+    apart = bool(options.style_mask or options.semantic or options.mix_scales)  # which the fast method does not know
+    usual = "fast" if options.quality == "draft" and not apart else "content"
+    init = usual if options.init is None else options.init
+    if init == "fast" and apart:
+        raise OptionError("--init fast goes with no --style-mask, --semantic or --mix-scales; mend: --init content")
     if init == "content":
         return pixels
     if init == "noise":

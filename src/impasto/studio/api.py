@@ -251,7 +251,7 @@ def preview(request: Request, job: PathId, step: Annotated[int | None, Query(ge=
 
 
 @router.get(
-    "/jobs/{job}/events", status_code=200, response_class=EventStream,
+    "/jobs/{job}/events", response_class=Response,
     responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "the job is over and all is told"}},
 )  # fmt: skip
 def events(

@@ -148,8 +148,18 @@ class FastIn(Strict):
 
     content: Id
     styles: list[StyleId] = Field(min_length=1, max_length=64)
-    options: Said = Field(default={}, examples=[{"strength": 0.8, "keep_color": "luminance"}])
+    options: Said = Field(default={}, description="as the schema of `fast` in /api/methods says, but for masks")
     format: Literal["jpeg", "png", "webp"] = "jpeg"
+
+    model_config = ConfigDict(
+        **Strict.model_config,
+        json_schema_extra={
+            "examples": [
+                {"content": "0123456789abcdef0123456789abcdef", "styles": ["starry-hills"],
+                 "options": {"strength": 0.8, "keep_color": "luminance"}, "format": "jpeg"}
+            ]
+        },
+    )  # fmt: skip
 
 
 class MethodOut(BaseModel):

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -53,12 +54,11 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         async with anyio.create_task_group() as group:
             group.start_soon(_until_gone, receive, group.cancel_scope)
-            try:
-                async for text in self._lines():
-                    await asyncio.wait_for(send(_body(text)), SLOW_SECONDS)
-                await send(_body("", more=False))
-            except (TimeoutError, MissingError, SQLAlchemyError):
-                pass  # too slow, deleted, or not to be had now: the line is closed, and the reader may come again
+            with suppress(TimeoutError):  # too slow
+                with suppress(MissingError, SQLAlchemyError):  # deleted, or not to be had now
+                    async for text in self._lines():
+                        await asyncio.wait_for(send(_body(text)), SLOW_SECONDS)
+                await asyncio.wait_for(send(_body("", more=False)), SLOW_SECONDS)
             group.cancel_scope.cancel()
 
     async def _lines(self) -> AsyncIterator[str]:

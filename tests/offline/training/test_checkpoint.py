@@ -53,6 +53,18 @@ def test_a_damaged_one_falls_back_to_the_one_before(run: Path, options: Make, tm
     assert losses(run)[:4] == losses(tmp_path / "first")[:4]
 
 
+def test_a_flipped_bit_is_seen(run: Path, options: Make) -> None:
+    before, newest = checkpoints.listed(run)[-2:]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    found, troubles = checkpoints.load_latest(run, torch.device("cpu"))
+    assert found is not None
+    assert f"checkpoint-{found.step}.pt" == before.name
+    assert len(troubles) == 1
+    assert "checksum" in troubles[0]
+
+
 @pytest.mark.parametrize("damage", [b"", b"no archive", "foreign", "shape"])
 def test_what_is_no_checkpoint(run: Path, options: Make, damage: bytes | str) -> None:
     (run / "checkpoint-4.pt").unlink()
