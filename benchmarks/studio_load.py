@@ -65,8 +65,8 @@ class Client:
 
     def live(self, until: float, pause: float) -> None:
         """Until the time is over."""
-        self.upload()
-        self.order()
+        while not self._photos:  # as all begin at once, some are asked to come again
+            self.upload()
         ways: list[tuple[float, Callable[[], None]]] = [
             (0.66, self.status), (0.08, self.list), (0.08, self.order), (0.06, self.picture), (0.04, self.listen),
             (0.02, self.upload), (0.02, self.at_once), (0.02, self.cancel), (0.02, self.page),
@@ -77,13 +77,16 @@ class Client:
         self._line.close()
 
     def status(self) -> None:
+        """How one of his jobs stands."""
         if self._jobs:
             self._ask("status", "GET", f"/api/jobs/{self._draw.choice(self._jobs[-3:])}")
 
     def list(self) -> None:
+        """All his jobs."""
         self._ask("list", "GET", "/api/jobs?limit=20")
 
     def order(self) -> None:
+        """Another job, if there is room."""
         options = {"size": 64, "steps": 40, "encoder": "efficientnet-lite0"}
         method = self._draw.choice(("gatys", "gatys", "fast"))
         asked = {
@@ -95,10 +98,12 @@ class Client:
             self._jobs.append(json.loads(data)["id"])
 
     def picture(self) -> None:
+        """One of his photos."""
         what = self._draw.choice(("file", "thumbnail"))
         self._ask("picture", "GET", f"/api/pictures/{self._draw.choice(self._photos)}/{what}")
 
     def upload(self) -> None:
+        """Another photo; only three are kept."""
         code, data = self._ask("upload", "POST", "/api/pictures", form(self._draw), "multipart/form-data; boundary=x")
         if code == 201:
             self._photos.append(json.loads(data)["id"])
@@ -106,14 +111,17 @@ class Client:
                 self._ask("delete", "DELETE", f"/api/pictures/{self._photos.pop(0)}")
 
     def at_once(self) -> None:
+        """A picture while he waits."""
         asked = {"content": self._photos[-1], "styles": [self._draw.choice(STYLES)], "options": {"size": 256}}
         self._ask("fast", "POST", "/api/fast", json.dumps(asked).encode())
 
     def cancel(self) -> None:
+        """Stops a job."""
         if self._jobs:
             self._ask("cancel", "POST", f"/api/jobs/{self._draw.choice(self._jobs[-3:])}/cancel")
 
     def page(self) -> None:
+        """The page itself."""
         self._ask("page", "GET", "/")
 
     def listen(self) -> None:
@@ -126,8 +134,11 @@ class Client:
             line.request("GET", f"/api/jobs/{self._jobs[-1]}/events")
             answer = line.getresponse()
             self._seen.add("events", answer.status, time.monotonic() - start)
-            while time.monotonic() - start < 2 and answer.readline():
-                pass
+            assert line.sock
+            line.sock.settimeout(2)
+            with suppress(TimeoutError):
+                while time.monotonic() - start < 2 and answer.readline():
+                    pass
             answer.close()
         except (http.client.HTTPException, OSError) as error:
             self._seen.broken[f"events {type(error).__name__}"] += 1
@@ -182,18 +193,21 @@ def studio(folder: Path, workers: int) -> Iterator[tuple[int, int]]:
 
 @dataclass
 class Size:
-    """How large a process is."""
+    """How large a process is, and what it has taken."""
 
     seconds: float
     memory: float
     files: int
+    processor: float
 
 
 def measured(process: int, began: float) -> Size:
-    """Resident megabytes and open files of a process."""
+    """Resident megabytes, open files and processor seconds of a process."""
     status = Path(f"/proc/{process}/status").read_text()
     memory = int(status.split("VmRSS:")[1].split()[0]) / 1024
-    return Size(time.monotonic() - began, memory, len(os.listdir(f"/proc/{process}/fd")))  # noqa: PTH208 - a count
+    ticks = sum(map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    files = len(list(Path(f"/proc/{process}/fd").iterdir()))
+    return Size(time.monotonic() - began, memory, files, ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def watched(process: int, began: float, until: float) -> list[Size]:
@@ -225,7 +239,7 @@ def told(seen: Seen, sizes: list[Size], warm: float) -> list[str]:
     files = [statistics.median(size.files for size in part) for part in (first, last)]
     growth = memory[1] / memory[0] - 1
     print(f"server: {memory[0]:.1f} MB after {warm:.0f} s, {memory[1]:.1f} MB in the end ({growth:+.1%}); ", end="")
-    print(f"open files {files[0]:.0f}, then {files[1]:.0f}")
+    print(f"open files {files[0]:.0f}, then {files[1]:.0f}; processor {sizes[-1].processor / sizes[-1].seconds:.0%}")
     failed = sum(n for (_, code), n in seen.codes.items() if code >= 500)
     print(f"answers of 500 and above: {failed}; broken lines: {dict(seen.broken)}; refused: {len(seen.seconds['429'])}")
     wrong = {
