@@ -33,6 +33,9 @@ _CONTEXT = multiprocessing.get_context("spawn")
 FIRST_SECONDS = 60.0
 """That a new child may take to import what it needs before its own clock starts."""
 
+NICE = 5
+"""By how much a child stands back: who only asks how things stand is answered first."""
+
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # as Linux numbers them
 
 
@@ -209,6 +212,7 @@ def _confine(bounds: Bounds) -> None:
         import resource
     except ImportError:
         return
+    os.nice(NICE)
     if bounds.memory:
         resource.setrlimit(resource.RLIMIT_AS, (bounds.memory, bounds.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
