@@ -5,14 +5,15 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constr
 
 QUICK = tests/losses tests/models tests/image tests/test_options.py tests/test_methods.py tests/test_picture.py
 
-.PHONY: help setup demo studio test check bench gallery clean
+.PHONY: help setup demo studio test long check bench gallery clean
 
 help:
 	@echo "make demo    restyle an example photo with nothing but the small install"
 	@echo "make studio  the web page, with every method, on this machine"
 	@echo "make setup   everything a developer needs, in $(VENV)"
 	@echo "make check   format, lint, types, import contracts, unused dependencies, quick tests"
-	@echo "make test    the whole test suite"
+	@echo "make test    the test suite"
+	@echo "make long    tests that take more than a minute each"
 	@echo "make bench   the comparisons behind the README's figures (minutes)"
 	@echo "make gallery draw the README's pictures again"
 
@@ -51,7 +52,10 @@ check: $(VENV)/.dev
 	$(BIN)/pytest -m "not slow" -n 2 $(QUICK)
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -m "not long" -n 2 --dist worksteal
+
+long: $(VENV)/.dev
+	$(BIN)/pytest -m long
 
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/fast_vs_peer.py

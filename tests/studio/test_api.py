@@ -5,6 +5,8 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import re
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -700,3 +702,35 @@ class TestElsewhere:
             assert answer.headers["retry-after"]
             assert client.get("/readyz").json()["ready"] is False
             assert client.get("/healthz").status_code == 200
+
+
+class TestDocument:
+    def test_every_example_works_as_written(self, working: Served, tmp_path: Path) -> None:
+        if not shutil.which("curl") or not shutil.which("bash"):
+            pytest.skip("curl or bash is not installed")
+        root = Path(__file__).parents[2]
+        text = (root / "docs" / "studio-api.md").read_text()
+        script = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S)).replace("http://127.0.0.1:7400", working.address)
+        (tmp_path / "examples").symlink_to(root / "examples")
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr == ""
+        assert shown((tmp_path / "painted.jpg").read_bytes()).format == "JPEG"
+        assert max(shown((tmp_path / "result.png").read_bytes()).size) == 96
+        assert [file for file in tmp_path.iterdir() if file.is_file() and not file.stat().st_size] == []
+        assert '"ready":true' in ran.stdout
+
+    def test_every_call_has_an_example(self, client: httpx.Client) -> None:
+        text = (Path(__file__).parents[2] / "docs" / "studio-api.md").read_text()
+        told = re.sub(r"\$[A-Z]+(?=[/\s\"])", "ID", text.replace("$STUDIO", "").replace("starry-hills", "ID"))
+        for path, calls in client.get("/api/openapi.json").json()["paths"].items():
+            for method in calls:
+                asked = re.escape(re.sub(r"\{\w+\}", "ID", path)) + r"(?![/\w])"
+                found = [line for line in told.splitlines() if "curl" in line and re.search(asked, line)]
+                sent = [line for line in found if ("-X DELETE" in line) == (method == "delete")]
+                assert [
+                    line
+                    for line in sent
+                    if (" -F " in line or "-d '" in line or "-X POST" in line) == (method == "post")
+                ], path

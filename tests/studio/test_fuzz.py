@@ -154,6 +154,6 @@ def test_the_description_holds(studio: Served) -> None:
     assert checked(studio, 15) >= 150
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_description_holds_for_long(studio: Served) -> None:
     assert checked(studio, 170) >= 2000
