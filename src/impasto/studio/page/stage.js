@@ -1,6 +1,6 @@
 /** The picture: before and after, zoom, tiles. */
 
-import { byId, say } from "./dom.js";
+import { byId } from "./dom.js";
 
 const PAGE = 10;
 let at = 0;
@@ -102,6 +102,3 @@ function drag(easel) {
   easel.addEventListener("pointermove", (event) => from && easel.scrollTo(from.x - event.clientX, from.y - event.clientY));
   for (const name of ["pointerup", "pointercancel"]) easel.addEventListener(name, () => { from = null; });
 }
-
-/** Tells that a new picture hangs there. */
-export function announce(text) { say(text); }
