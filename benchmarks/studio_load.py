@@ -50,7 +50,7 @@ class Seen:
     def add(self, what: str, code: int, seconds: float) -> None:
         """One answer."""
         with self.lock:
-            self.seconds[what if code != 429 else "429"].append(seconds)
+            self.seconds[f"{what} 429" if code == 429 else what].append(seconds)
             self.codes[what, code] += 1
 
 
@@ -227,11 +227,11 @@ def percentile(values: list[float], share: float) -> float:
 
 def told(seen: Seen, sizes: list[Size], warm: float) -> list[str]:
     """Prints all figures; returns what is not as it should be."""
-    print(f"{'call':10} {'count':>7} {'p50 ms':>8} {'p99 ms':>8} {'most ms':>8}   codes")
+    print(f"{'call':12} {'count':>7} {'p50 ms':>8} {'p99 ms':>8} {'most ms':>8}   codes")
     for what, values in sorted(seen.seconds.items()):
-        codes = {code: n for (name, code), n in sorted(seen.codes.items()) if name == what}
+        codes = {code: n for (name, code), n in sorted(seen.codes.items()) if name == what and code != 429}
         shown = [percentile(values, share) for share in (0.5, 0.99, 1)]
-        print(f"{what:10} {len(values):7} {shown[0]:8.1f} {shown[1]:8.1f} {shown[2]:8.1f}   {codes or ''}")
+        print(f"{what:12} {len(values):7} {shown[0]:8.1f} {shown[1]:8.1f} {shown[2]:8.1f}   {codes or ''}")
     after = [size for size in sizes if size.seconds > warm] or sizes
     fifth = max(1, len(after) // 5)
     first, last = after[:fifth], after[-fifth:]
@@ -241,11 +241,11 @@ def told(seen: Seen, sizes: list[Size], warm: float) -> list[str]:
     print(f"server: {memory[0]:.1f} MB after {warm:.0f} s, {memory[1]:.1f} MB in the end ({growth:+.1%}); ", end="")
     print(f"open files {files[0]:.0f}, then {files[1]:.0f}; processor {sizes[-1].processor / sizes[-1].seconds:.0%}")
     failed = sum(n for (_, code), n in seen.codes.items() if code >= 500)
-    print(f"answers of 500 and above: {failed}; broken lines: {dict(seen.broken)}; refused: {len(seen.seconds['429'])}")
+    print(f"answers of 500 and above: {failed}; broken lines: {dict(seen.broken)}")
     wrong = {
         "answers of 500 and above": failed, "lines that broke": sum(seen.broken.values()),
         "status calls above 100 ms": percentile(seen.seconds["status"], 0.99) > 100,
-        "refusals above 50 ms": bool(seen.seconds["429"]) and percentile(seen.seconds["429"], 0.5) > 50,
+        "refusals above 50 ms": bool(seen.seconds["order 429"]) and percentile(seen.seconds["order 429"], 0.5) > 50,
         "memory that grows": growth > 0.05, "files that stay open": files[1] > files[0] + 25,
     }  # fmt: skip
     return [what for what, bad in wrong.items() if bad]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -171,15 +172,16 @@ class Room:
     def jobs(self, rows: Sequence[Row[Any]]) -> list[JobOut]:
         """Jobs as clients see them, with their results and places in the queue."""
         wanted = select(pictures).where(pictures.c.id.in_([row.result for row in rows if row.result]))
+        line = self.queue.line() if any(row.state == "queued" for row in rows) else []
         with self.database.read() as connection:
             results = {found.id: picture_out(found) for found in connection.execute(wanted)}
-        return [self._job(row, results.get(row.result)) for row in rows]
+        return [self._job(row, results.get(row.result), bisect_left(line, row.created)) for row in rows]
 
-    def _job(self, row: Row[Any], result: PictureOut | None) -> JobOut:
+    def _job(self, row: Row[Any], result: PictureOut | None, position: int) -> JobOut:
         order, stand = dict(row.order), dict(row.stand or {})
         return JobOut(
             id=row.id, **{name: order[name] for name in ORDERED}, label=order["label"], state=row.state,
-            size=_size(order.get("size")), position=self.queue.position(row) if row.state == "queued" else None,
+            size=_size(order.get("size")), position=position if row.state == "queued" else None,
             created=row.created, started=row.started, finished=row.finished, attempt=row.attempts,
             step=stand.get("step", 0), steps=stand.get("steps", 0), loss=stand.get("loss"),
             seconds=row.finished - row.started if row.finished and row.started else stand.get("seconds"),

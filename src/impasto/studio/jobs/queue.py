@@ -78,6 +78,9 @@ class Queue:
             BusyError: when the queue is full, or the client has as many jobs as it may.
             MissingError: when a picture that it reads is gone.
         """
+        if not key:  # a full queue says so without waiting for whoever writes
+            with self._database.read() as connection:
+                self._check_room(connection, client)
         with self._database.write() as connection:
             alone(connection)
             if key and (known := connection.scalar(select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.key == key))):
@@ -116,11 +119,11 @@ class Queue:
         with self._database.read() as connection:
             return connection.execute(wanted.order_by(jobs.c.created.desc(), jobs.c.id).limit(limit)).all()
 
-    def position(self, row: Row[Any]) -> int:
-        """How many jobs come before a queued one."""
-        earlier = select(func.count()).where(jobs.c.state == "queued", jobs.c.created < row.created)
+    def line(self) -> Sequence[float]:
+        """When each job that waits was put in, the next to be taken first."""
+        waiting = select(jobs.c.created).where(jobs.c.state == "queued").order_by(jobs.c.created)
         with self._database.read() as connection:
-            return int(connection.scalar(earlier) or 0)
+            return connection.scalars(waiting).all()
 
     def cancel(self, identity: str, owner: str) -> None:
         """A queued job is over at once, one of a dead worker too; a running one is asked to stop.

@@ -47,6 +47,9 @@ QUICK = "IMPASTO_STUDIO_QUICK"
 PARENT = "IMPASTO_STUDIO_PARENT"
 """Variable that tells it whose death to go home at: its parent may be gone before it can look."""
 
+NICE = 10
+"""By how much a worker stands back: whoever only asks how things stand is answered first."""
+
 TROUBLE_SECONDS = 1.0
 """Until a database that does not answer is asked again."""
 
@@ -293,6 +296,8 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     logs.begin()
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
     quick = QUICK in os.environ
     Worker(Database(database), Store(store), Limits.from_environment(), stop, quick=quick).run()
