@@ -67,9 +67,10 @@ def paint(page: Page, painting: str) -> None:
 
 def optimise(page: Page) -> None:
     """A job in its middle, with its curve."""
-    page.select_option("#method", "gatys")
+    page.locator("#methods > summary").click()
+    page.click("#method label:has(input[value=gatys])")
     page.fill("#option-size", "384")
-    page.select_option("#option-quality", "good")
+    page.check("#option-quality input[value=good]", force=True)
     page.click("#start")
     page.wait_for_selector("#curve:not([hidden])")
     page.wait_for_timeout(25_000)

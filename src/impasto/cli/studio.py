@@ -64,6 +64,7 @@ def _serve(
     from impasto.studio.jobs.crew import Crew
     from impasto.studio.jobs.database import Database
     from impasto.studio.limits import Limits
+    from impasto.studio.memory import few_arenas
     from impasto.studio.room import Room
     from impasto.studio.store import Store
 
@@ -76,6 +77,7 @@ def _serve(
     Store(store)
     room = Room(Database(database), store, limits, tokens)
     logs.begin()
+    few_arenas()
     config = uvicorn.Config(
         make_app(room, hosts=hosts), log_config=None, access_log=False, server_header=False, proxy_headers=False,
         limit_concurrency=limits.connections, timeout_keep_alive=15, timeout_graceful_shutdown=2,

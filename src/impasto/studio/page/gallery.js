@@ -1,128 +1,102 @@
-/** Photo and paintings: chosen, dropped, pasted, uploaded, deleted. */
+/** Paintings: the built-in ones and one's own, chosen, added, deleted. */
 
-import { get, remove, upload } from "./api.js";
-import { byId, make, picturesIn, say, takesDrops, tell } from "./dom.js";
-import { restore } from "./restore.js";
+import { get, remove } from "./api.js";
+import { button, byId, make, say, stem, tell } from "./dom.js";
+import { bearsSettings, restore } from "./restore.js";
 import { change, state } from "./state.js";
+import { send } from "./uploads.js";
 
 let styles = [];
+let drawn = "";
 
 /** Reads the list of paintings and listens to whoever brings more. */
 export async function openGallery() {
-  byId("photo-file").addEventListener("change", (event) => takePhoto([...event.target.files]));
-  byId("style-file").addEventListener("change", (event) => takePaintings([...event.target.files]));
-  byId("example").addEventListener("click", takeExample);
-  byId("several").checked = state.several;
-  byId("several").addEventListener("change", (event) => several(event.target.checked));
-  takesDrops(byId("photo-drop"), takePhoto);
-  takesDrops(byId("paintings-part"), takePaintings);
-  takesDrops(document.body, (files) => (state.photo ? takePaintings(files) : takePhoto(files)));
-  document.addEventListener("paste", (event) => {
-    const files = picturesIn(event.clipboardData);
-    if (files.length) (state.photo && state.mode === "stylize" ? takePaintings : takePhoto)(files);
+  const file = byId("style-file");
+  file.addEventListener("change", () => { takePaintings([...file.files]); file.value = ""; });
+  byId("several").addEventListener("change", (event) => {
+    const several = event.target.checked;
+    change({ several, styles: several ? state.styles : state.styles.slice(0, 1) });
   });
-  await refresh();
-  await forgetMissing();
+  await refreshGallery();
+}
+
+/** Reads the list anew; a painting that is gone is chosen no longer. */
+export async function refreshGallery() {
+  styles = await get("/api/styles");
+  const left = state.styles.filter(({ id }) => styleOf(id));
+  if (left.length < state.styles.length) change({ styles: left });
+  drawGallery();
 }
 
 /** What a name or id stands for, if it is still there. */
 export const styleOf = (id) => styles.find((style) => style.id === id);
 
-/** Draws photo and paintings as they are chosen now. */
-export function drawMaterials() {
-  const { photo } = state;
-  byId("photo-part").hidden = state.mode === "texture";
+/** Draws the paintings as they are chosen now. */
+export function drawGallery() {
   byId("paintings-part").hidden = state.mode === "reconstruct";
-  byId("photo-thumb").hidden = !photo;
-  if (photo) byId("photo-thumb").src = photo.thumbnail;
-  byId("photo-name").textContent = photo ? `${photo.name} · ${photo.width} × ${photo.height}` : "Drop a photo, or paste one";
-  byId("gallery").replaceChildren(...styles.map(swatch));
-}
-
-async function refresh() {
-  styles = await get("/api/styles");
-  drawMaterials();
-}
-
-/** A photo or a painting that was deleted meanwhile is chosen no longer. */
-async function forgetMissing() {
-  const left = state.styles.filter(({ id }) => styleOf(id));
-  if (left.length < state.styles.length) change({ styles: left });
-  for (const name of ["photo", "mask"]) {
-    if (state[name]) await get(`/api/pictures/${state[name].id}`).catch((error) => error.status === 404 && change({ [name]: null }));
+  byId("several").checked = state.several;
+  const now = styles.map(({ id }) => id).join();
+  if (now !== drawn) {
+    drawn = now;
+    const own = styles.filter((style) => !style.built_in);
+    byId("gallery").replaceChildren(make("li", {}, adder()), ...[...own, ...styles.filter((style) => style.built_in)].map(item));
+  }
+  for (const swatch of byId("gallery").querySelectorAll("[data-style]")) {
+    swatch.setAttribute("aria-pressed", String(state.styles.some(({ id }) => id === swatch.dataset.style)));
   }
 }
 
-function swatch(style) {
-  const chosen = state.styles.some(({ id }) => id === style.id);
-  const button = make("button", { type: "button", className: "swatch", "aria-pressed": String(chosen) },
-    make("img", { src: style.thumbnail, alt: "", loading: "lazy", width: 96, height: 96 }), make("span", {}, style.name));
-  button.addEventListener("click", () => choose(style.id));
-  if (style.built_in) return make("li", {}, button);
-  const away = make("button", { type: "button", className: "away", "aria-label": `Delete ${style.name}` }, "×");
-  away.addEventListener("click", () => forget(style));
-  return make("li", {}, button, away);
+function adder() {
+  const add = button("", "swatch add", () => byId("style-file").click());
+  add.append(make("span", { className: "pic" }), make("span", {}, "Add yours"));
+  return add;
 }
 
-function choose(id) {
-  const chosen = state.styles.some((style) => style.id === id);
-  if (!state.several) return change({ styles: [{ id, weight: 1 }] });
+function item(style) {
+  const pick = button("", "swatch", (event) => choose(style.id, event.ctrlKey || event.metaKey || event.shiftKey), { "data-style": style.id, title: style.name });
+  const picture = make("img", { src: style.thumbnail, alt: "", width: 96, height: 96 });
+  pick.append(make("span", { className: "pic" }, picture), make("span", {}, style.built_in ? style.name : stem(style.name)));
+  if (style.built_in) return make("li", {}, pick);
+  return make("li", {}, pick, button("×", "away", () => forget(style), { "aria-label": `Delete ${style.name}` }));
+}
+
+function choose(id, more) {
+  const several = state.several || (more && state.styles.length > 0);
+  if (!several) return change({ styles: [{ id, weight: 1 }] });
   const others = state.styles.filter((style) => style.id !== id);
-  return change({ styles: chosen ? others : [...state.styles, { id, weight: 1 }] });
-}
-
-function several(on) {
-  change({ several: on, styles: on ? state.styles : state.styles.slice(0, 1) });
+  const chosen = others.length < state.styles.length;
+  return change({ several, styles: chosen ? others : [...others, { id, weight: 1 }] });
 }
 
 async function forget(style) {
+  tell("", "rail-trouble");
   try {
     await remove(`/api/pictures/${style.id}`);
-    change({ styles: state.styles.filter(({ id }) => id !== style.id) });
-    await refresh();
-    say(`${style.name} is deleted`);
-  } catch (error) { tell(error.message); }
-}
-
-async function send(file, kind) {
-  const bar = byId("upload");
-  bar.hidden = false;
-  bar.value = 0;
-  try {
-    const picture = await upload(file, kind, (share) => { bar.value = share; });
-    tell("");
-    return picture;
   } catch (error) {
-    tell(error.message);
-    return null;
-  } finally { bar.hidden = true; }
-}
-
-/** Takes the first file as the photo; one that Impasto painted brings its settings back instead. */
-export async function takePhoto(files) {
-  if (!files.length) return;
-  const picture = await send(files[0], "photo");
-  byId("photo-file").value = "";
-  if (!picture) return;
-  if (picture.settings?.method && await restore(picture)) return;
-  change({ photo: picture, mask: null, job: null });
-  say(`${picture.name} is the photo now`);
-}
-
-async function takePaintings(files) {
-  const added = [];
-  for (const file of files) {
-    const picture = await send(file, "style");
-    if (picture?.settings?.method && await restore(picture)) return;
-    if (picture) added.push({ id: picture.id, weight: 1 });
+    if (error.status !== 404) return tell(error.message, "rail-trouble");
   }
-  byId("style-file").value = "";
-  if (!added.length) return;
-  await refresh();
-  change({ styles: state.several ? [...state.styles, ...added] : added.slice(-1) });
+  await refreshGallery();
+  say(`${style.name} is deleted`);
+  return byId("gallery").querySelector("button").focus();
 }
 
-async function takeExample() {
-  const blob = await (await fetch("page/raccoon.jpg")).blob();
-  await takePhoto([new File([blob], "raccoon.jpg", { type: blob.type })]);
+/**
+ * Adds paintings and chooses them; one that Impasto painted brings its settings back instead.
+ * @returns {Promise<boolean>} whether there is a new painting
+ */
+export async function takePaintings(files, plainly = false) {
+  if (!files.length) return false;
+  const taken = await send(files, "style");
+  const [result] = taken.filter(bearsSettings);
+  if (result && !plainly && files.length === 1) {
+    await restore(result, () => takePaintings(files, true));
+    return false;
+  }
+  if (!taken.length) return false;
+  await refreshGallery();
+  const added = taken.map(({ id }) => ({ id, weight: 1 }));
+  const several = state.several || added.length > 1;
+  change({ several, styles: several && state.several ? [...state.styles, ...added] : added });
+  say(`${taken.map(({ name }) => name).join(", ")} added`);
+  return true;
 }

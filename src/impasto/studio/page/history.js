@@ -1,89 +1,105 @@
 /** What was painted: the jobs that the server keeps, the same in every tab and after a restart. */
 
 import { get, remove } from "./api.js";
-import { byId, make, say, span, tell } from "./dom.js";
+import { button, byId, make, say, span, stem, tell } from "./dom.js";
+import { state } from "./state.js";
 
 const OPEN = ["queued", "running"];
-const EVERY = 3000;
+/** Milliseconds between looks: while something is painted, and while nothing is. */
+const OFTEN = 2000;
+const SELDOM = 8000;
 const PAGE = 24;
-const STATES = { queued: "waits", running: "is painted", done: "", failed: "failed", cancelled: "stopped" };
+const STATES = { queued: "waiting", running: "painting", done: "", failed: "failed", cancelled: "stopped" };
 
 let jobs = [];
 let older = [];
-let onOpen = () => {};
+let told = { open: () => {}, gone: () => {}, back: () => {} };
 let shown = "";
+let timer = 0;
+let away = false;
 
-/** @param {(job: any) => void} open what to do when one is clicked */
-export async function openHistory(open) {
-  onOpen = open;
+/**
+ * @param {{open: (job: any) => void, forgotten: (id: string) => void, gone: () => void, back: () => void}} callbacks
+ *   what to do when a job is clicked or deleted, when the server is away and when it is back
+ */
+export async function openHistory(callbacks) {
+  told = callbacks;
   byId("older").addEventListener("click", more);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refreshHistory());
+  addEventListener("online", () => refreshHistory());
   await refreshHistory();
-  setInterval(() => document.visibilityState === "visible" && refreshHistory(), EVERY);
 }
 
-/** Reads the newest jobs again; says when the server is away and when it is back. */
+/** Reads the newest jobs again; notices when the server is away and when it is back. */
 export async function refreshHistory() {
+  clearTimeout(timer);
   try {
     jobs = await get(`/api/jobs?limit=${PAGE}`);
-    if (byId("trouble").dataset.gone) { tell(""); delete byId("trouble").dataset.gone; }
+    if (away) { away = false; told.back(); }
+    tell("", "history-trouble");
+    drawHistory();
   } catch (error) {
-    if (error.status === 0) { tell(error.message); byId("trouble").dataset.gone = "yes"; }
-    return;
+    if (error.status) tell(error.message, "history-trouble");
+    else if (!away) { away = true; told.gone(error); }
   }
-  draw();
+  clearTimeout(timer);
+  timer = setTimeout(() => (document.visibilityState === "visible" ? refreshHistory() : undefined),
+    away || jobs.some(isOpen) ? OFTEN : SELDOM);
 }
 
-/** One of those that are listed. */
-export const jobOf = (id) => [...jobs, ...older].find((job) => job.id === id);
+const isOpen = (job) => OPEN.includes(job.state);
 
 async function more() {
-  const last = [...jobs, ...older].at(-1);
-  const found = await get(`/api/jobs?limit=${PAGE}&before=${last.created}`);
-  older = [...older, ...found];
-  byId("older").hidden = found.length < PAGE;
-  draw();
+  try {
+    const found = await get(`/api/jobs?limit=${PAGE}&before=${all().at(-1).created}`);
+    older = [...older, ...found];
+    byId("older").hidden = found.length < PAGE;
+    drawHistory();
+  } catch (error) { tell(error.message, "history-trouble"); }
 }
 
-function draw() {
+function all() {
   const known = new Set(jobs.map(({ id }) => id));
-  const all = [...jobs, ...older.filter(({ id }) => !known.has(id))];
-  const now = JSON.stringify(all.map(({ id, state, step, preview }) => [id, state, step, preview]));
+  return [...jobs, ...older.filter(({ id }) => !known.has(id))];
+}
+
+/** Draws the list where it has changed. */
+export function drawHistory() {
+  const now = JSON.stringify([state.job, all().map((job) => [job.id, job.state, job.step, job.preview, job.result?.id])]);
   if (now === shown) return;
   shown = now;
-  byId("history-empty").hidden = all.length > 0;
+  byId("history-empty").hidden = all().length > 0;
   if (!older.length) byId("older").hidden = jobs.length < PAGE;
   const focused = document.activeElement?.dataset?.key;
-  byId("history").replaceChildren(...all.map(card));
+  byId("history").replaceChildren(...all().map(card));
   if (focused) document.querySelector(`[data-key="${focused}"]`)?.focus();
 }
 
 function card(job) {
   const picture = job.result?.thumbnail || job.preview;
-  const open = make("button", { type: "button", className: "card", "data-key": `open-${job.id}` },
-    picture ? make("img", { src: picture, alt: "", loading: "lazy" }) : make("span", { className: "blank" }),
-    make("span", { className: "card-name" }, job.label),
-    make("span", { className: "card-line" }, line(job)));
-  open.addEventListener("click", () => onOpen(job));
-  if (OPEN.includes(job.state)) return make("li", { className: "at-work" }, open);
-  const away = make("button", { type: "button", className: "away", "aria-label": `Delete ${job.label}, ${job.method}`, "data-key": `away-${job.id}` }, "×");
-  away.addEventListener("click", () => forget(job));
-  return make("li", {}, open, away);
+  const open = button("", "card", () => told.open(job), { "data-key": `open-${job.id}`, "aria-current": String(job.id === state.job) });
+  open.append(make("span", { className: "pic" }, picture ? make("img", { src: picture, alt: "", loading: "lazy" }) : ""),
+    make("span", { className: "card-name" }, stem(job.label).replaceAll("-", " ")), make("span", { className: "card-line" }, line(job)));
+  if (isOpen(job)) return make("li", { className: "at-work" }, open);
+  const gone = button("×", "away", () => forget(job), { "aria-label": `Delete ${job.label}, ${job.method}`, "data-key": `away-${job.id}` });
+  return make("li", {}, open, gone);
 }
 
 function line(job) {
   const what = job.job === "stylize" ? job.method : `${job.job}, ${job.method}`;
   if (job.state === "running" && job.steps) return `${what}, ${Math.floor((100 * job.step) / job.steps)} %`;
-  const state = STATES[job.state];
-  return [what, state || span(job.seconds)].filter(Boolean).join(", ");
+  if (job.state === "done") return [what, job.result ? `${job.result.width} × ${job.result.height}` : span(job.seconds)].join(", ");
+  return `${what}, ${STATES[job.state]}`;
 }
 
 async function forget(job) {
-  try {
-    await remove(`/api/jobs/${job.id}`);
-    jobs = jobs.filter(({ id }) => id !== job.id);
-    older = older.filter(({ id }) => id !== job.id);
-    say(`${job.label} is deleted`);
-    draw();
-    byId("history-title").focus();
-  } catch (error) { tell(error.message); }
+  try { await remove(`/api/jobs/${job.id}`); } catch (error) {
+    if (error.status !== 404) { tell(error.message, "history-trouble"); return; }
+  }
+  jobs = jobs.filter(({ id }) => id !== job.id);
+  older = older.filter(({ id }) => id !== job.id);
+  say(`${job.label} is deleted`);
+  told.forgotten(job.id);
+  drawHistory();
+  byId("history-title").focus();
 }

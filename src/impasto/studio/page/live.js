@@ -5,52 +5,70 @@ import { fast } from "./api.js";
 /** Pixels while a slider moves, and once it rests. */
 const QUICK = 512;
 const FINE = 1024;
-const REST = 500;
+/** Milliseconds; a finer picture takes a few seconds, in which no quick one can be had. */
+const REST = 1200;
 
 let wish = null;
 let busy = false;
 let resting = 0;
+let onBusy = () => {};
+
+/** @param {(busy: boolean) => void} callback told when painting begins and ends */
+export function watchLive(callback) { onBusy = callback; }
 
 /**
  * Wishes for a picture: soon a small one, and a finer one when no other wish follows.
  * @param {() => any} order what to send, asked when its turn comes
- * @param {(blob: Blob) => void} onPicture
+ * @param {number} longest pixels that the picture will have in the end
+ * @param {(blob: Blob, fine: boolean) => void} onPicture
  * @param {(error: Error) => void} onTrouble
  */
-export function paintLive(order, onPicture, onTrouble) {
+export function paintLive(order, longest, onPicture, onTrouble) {
   clearTimeout(resting);
-  wish = { order, onPicture, onTrouble, size: QUICK };
+  wish = { order, longest, onPicture, onTrouble, size: QUICK };
   if (!busy) next();
 }
 
-/** Nothing is wished for any longer. */
+/** Nothing is wished for any longer; what is on its way is not shown. */
 export function stopLive() {
   clearTimeout(resting);
   wish = null;
+  current = null;
 }
+
+let current = null;
 
 async function next() {
   busy = true;
+  onBusy(true);
   while (wish) {
     const now = wish;
     wish = null;
+    current = now;
     try {
       const blob = await ask(now);
-      if (wish) continue;
-      now.onPicture(blob);
-      if (now.size === QUICK) resting = setTimeout(() => { wish = { ...now, size: FINE }; if (!busy) next(); }, REST);
+      if (current !== now) continue;
+      await now.onPicture(blob, now.size === FINE); // an older picture is still nearer to the wish than none
+      if (!wish && now.size === QUICK && now.longest > QUICK) resting = setTimeout(() => again({ ...now, size: FINE }), REST);
     } catch (error) {
+      if (current !== now) continue;
       if (error.status === 429 && !wish) { // others are before us: our turn comes
         await new Promise((done) => { setTimeout(done, 1000 * (error.after || 1)); });
-        wish ??= now;
+        if (current === now) wish ??= now;
       } else if (!wish) now.onTrouble(error);
     }
   }
   busy = false;
+  onBusy(false);
 }
 
-function ask({ order, size }) {
+function again(now) {
+  wish = now;
+  if (!busy) next();
+}
+
+function ask({ order, size, longest }) {
   const { content, styles, options } = order();
-  const { mask: _, size: full, ...rest } = options; // the mask is laid over here
-  return fast({ content, styles, options: { ...rest, size: Math.min(size, full || size) }, format: "jpeg" });
+  const { mask: _, ...rest } = options; // the mask is laid over here
+  return fast({ content, styles, options: { ...rest, size: Math.min(size, longest) }, format: "jpeg" });
 }

@@ -1,105 +1,111 @@
 /** Puts the page together: what changes, what is drawn, what is asked. */
 
 import { get } from "./api.js";
-import { byId, make, say, span, tell } from "./dom.js";
-import { drawMaterials, openGallery, styleOf } from "./gallery.js";
-import { openHistory, refreshHistory } from "./history.js";
-import { paintLive, stopLive } from "./live.js";
-import { masked, openMask } from "./mask.js";
-import { drawForm, knows, learn } from "./options.js";
+import { drawBlend } from "./blend.js";
+import { byId, make, notice, say, span, stem, tell } from "./dom.js";
+import { drawGallery, openGallery, styleOf } from "./gallery.js";
+import { drawHistory, openHistory, refreshHistory } from "./history.js";
+import { paintLive, stopLive, watchLive } from "./live.js";
+import { end as endMask, openMask } from "./mask.js";
+import { masked } from "./masked.js";
+import { called, drawMethods, fits, openMethods, USUAL } from "./method.js";
+import { drawForm, learn } from "./options.js";
+import { complete, isFast, wanted } from "./order.js";
+import { drawPhoto, forgetMissing, openPhoto } from "./photo.js";
 import { apply } from "./restore.js";
-import { offerTiles, openStage, show } from "./stage.js";
-import { change, options, state, subscribe } from "./state.js";
+import { show, openStage, showBusy } from "./stage.js";
+import { change, state, subscribe } from "./state.js";
 import { openTheme } from "./theme.js";
 import { cancel, leave, order, watch } from "./work.js";
 
 const LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
+const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 const EMPTY = {
-  stylize: ["A photo and a painting.", "Choose a photo, then click a painting: a second later it is painted."],
-  texture: ["A painting, or a material.", "Choose one, then paint: new texture of the same kind, as large as you like."],
-  reconstruct: ["A photo, and a layer.", "What does the network still know of the photo, so deep inside? Choose both, then paint."],
+  stylize: ["Hang a photo here", "Drop one, paste one, or choose one. Then click a painting below: a second later it is painted."],
+  texture: ["Texture of any size", "Choose a painting or a material below, then press Paint: more of the same kind, as large as you like."],
+  reconstruct: ["What a layer remembers", "Give a photo and choose layers: what does the network still know of it, so deep inside?"],
 };
-const IN_FORM = ["mode", "method", "several", "styles", "mask"];
-let methods = [];
-
-const isLive = () => state.mode === "stylize" && state.method === "fast" && !state.job;
-const complete = () => (state.mode === "texture" || state.photo) && (state.mode === "reconstruct" || state.styles.length > 0);
+let running = false; // whether the job that is looked at is not over
+let ordering = false;
 
 async function begin() {
   openTheme();
-  openStage();
-  openMask();
-  const here = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-  byId("privacy").textContent = here
+  const promise = LOCAL.includes(location.hostname)
     ? "Pictures do not leave this machine." : "Pictures are sent to the machine that this page comes from, and nowhere else.";
-  methods = await get("/api/methods");
+  byId("privacy").textContent = byId("promise").textContent = promise;
+  openStage();
+  openMask(masking);
+  openPhoto();
+  watchLive(showBusy);
+  const methods = await get("/api/methods");
   learn(methods);
-  if (!methods.some(({ name }) => name === state.method)) change({ method: "fast" });
-  listen();
+  openMethods(methods);
+  if (!fits(state.method, state.mode)) change({ method: USUAL[state.mode], job: null });
   await openGallery();
+  await forgetMissing();
+  listen();
   drawAll();
-  await openHistory(look);
-  if (state.job) watchJob(state.job); else if (isLive() && complete()) live();
+  await openHistory({ open: look, forgotten: (id) => id === state.job && change({ job: null }), gone, back });
+  if (state.job) watchJob(state.job); else refresh();
 }
 
 function listen() {
   for (const radio of document.querySelectorAll("[name=mode]")) {
     radio.addEventListener("change", () => radio.checked && setMode(radio.value));
   }
-  byId("method").addEventListener("change", (event) => change({ method: event.target.value, job: null }));
   byId("form").addEventListener("submit", (event) => { event.preventDefault(); start(); });
   byId("keep").addEventListener("click", start);
-  byId("cancel").addEventListener("click", () => cancel().catch((error) => tell(error.message)));
-  byId("layer").replaceChildren(...LAYERS.map((name) => make("option", { value: name }, name)));
-  byId("layer").addEventListener("change", (event) => change({ layer: event.target.value }));
+  byId("cancel").addEventListener("click", () => cancel().catch((error) => tell(error.message, "stage-trouble")));
+  byId("layers").replaceChildren(...LAYERS.map((name) => make("label", {},
+    make("input", { type: "checkbox", name: "layer", value: name, "aria-label": name }), make("span", { "aria-hidden": "true" }, name.slice(4).replace("_", ".")))));
+  byId("layers").addEventListener("change", () => change({ layers: [...document.querySelectorAll("[name=layer]:checked")].map(({ value }) => value) }));
   byId("statistics").addEventListener("change", (event) => change({ statistics: event.target.checked }));
   for (const name of ["width", "height"]) {
-    byId(name).addEventListener("change", (event) => change({ texture: { ...state.texture, [name]: Number(event.target.value) } }));
+    byId(name).addEventListener("change", (event) => change({ texture: { ...state.texture, [name]: Math.round(Number(event.target.value)) } }));
   }
   byId("tileable").addEventListener("change", (event) => change({ texture: { ...state.texture, tileable: event.target.checked } }));
   subscribe(onChange);
 }
 
 function setMode(mode) {
-  const fits = (method) => mode === "stylize" || methods.find(({ name }) => name === method)?.texture;
-  const usual = { stylize: "fast", texture: "w2", reconstruct: "gatys" }[mode];
-  change({ mode, method: fits(state.method) ? state.method : usual, job: null });
+  const chosen = state.method !== USUAL[state.mode] && fits(state.method, mode); // by somebody, not by the page
+  change({ mode, method: chosen ? state.method : USUAL[mode], job: null });
 }
 
+/** What somebody changes: a job that is over makes room for the fast method; one that runs is looked at on. */
 function onChange(names) {
-  if (names.has("job")) return state.job ? undefined : afterJob();
-  if (IN_FORM.some((name) => names.has(name)) || names.has("options") === false) drawAll();
-  if (state.job && ["photo", "styles", "method", "mode"].some((name) => names.has(name))) change({ job: null });
-  else if (isLive()) refreshLive();
-  return undefined;
-}
-
-/** Nothing is looked at any more: back to the materials. */
-function afterJob() {
-  leave();
-  byId("work").hidden = true;
+  notice("");
   drawAll();
-  refreshLive();
+  if (names.has("job")) return state.job ? watchJob(state.job) : refresh();
+  const other = ["photo", "mode"].some((name) => names.has(name)) || (isFast() && !ordering);
+  if (state.job && other) return change({ job: null });
+  return state.job ? undefined : refresh();
 }
 
-function refreshLive() {
-  if (isLive() && complete()) return live();
+/** Nothing is looked at but the materials: painted at once, if the fast method can. */
+function refresh() {
+  leave();
+  running = false;
+  endMask();
+  tell("", "stage-trouble");
+  drawHistory();
+  if (isFast() && complete()) return live();
   stopLive();
-  if (!state.job) show({ photo: state.mode === "texture" ? null : state.photo });
-  return undefined;
+  const photo = state.mode === "texture" ? null : state.photo;
+  byId("keep").hidden = true;
+  return show({ photo, title: photo ? stem(photo.name) : "", line: photo ? `${photo.width} × ${photo.height}` : "" });
 }
 
 function drawAll() {
-  drawMaterials();
+  drawPhoto();
+  drawGallery();
+  drawMethods();
+  drawBlend();
+  drawForm();
   for (const radio of document.querySelectorAll("[name=mode]")) radio.checked = radio.value === state.mode;
-  const fitting = methods.filter((method) => state.mode === "stylize" || method.texture);
-  byId("method").replaceChildren(...fitting.map(({ name, ready }) => make("option", { value: name, selected: name === state.method, disabled: !ready }, ready ? name : `${name} (not installed)`)));
-  const method = methods.find(({ name }) => name === state.method);
-  const missing = fitting.find(({ ready }) => !ready)?.missing;
-  byId("method-hint").textContent = `${method.good_at}; ${method.typical}.${missing ? ` For the others: ${missing}` : ""}`;
+  for (const box of document.querySelectorAll("[name=layer]")) box.checked = state.layers.includes(box.value);
   byId("size-part").hidden = state.mode !== "texture";
   byId("layer-part").hidden = state.mode !== "reconstruct";
-  byId("layer").value = state.layer;
   byId("statistics").checked = state.statistics;
   byId("width").value = state.texture.width;
   byId("height").value = state.texture.height;
@@ -108,93 +114,114 @@ function drawAll() {
   if (state.mask) byId("mask-thumb").src = state.mask.thumbnail;
   byId("mask-open").hidden = state.mode !== "stylize" || !state.photo;
   [byId("empty-title").textContent, byId("empty-hint").textContent] = EMPTY[state.mode];
-  byId("start").textContent = isLive() ? "Keep at full size" : "Paint";
-  byId("start").disabled = !complete();
-  drawBlend();
-  drawForm();
+  byId("empty-photo").hidden = state.mode === "texture";
+  drawStart();
 }
 
-function drawBlend() {
-  const shown = state.mode !== "reconstruct" && state.styles.length > 1;
-  byId("blend").replaceChildren(...(shown ? state.styles : []).map(({ id, weight }, n) => {
-    const box = make("input", { type: "range", min: 0, max: 3, step: 0.05, id: `blend-${n}` });
-    box.value = weight;
-    box.addEventListener("input", () => {
-      state.styles[n].weight = Number(box.value); // without a new form under the pointer
-      if (isLive()) refreshLive();
-    });
-    box.addEventListener("change", () => change({ styles: structuredClone(state.styles) }));
-    return make("div", { className: "field" }, make("label", { htmlFor: box.id, className: "field-name" }, styleOf(id)?.name || "Painting"), box);
-  }));
+function drawStart() {
+  const missing = [state.mode !== "texture" && !state.photo && "a photo", state.mode !== "reconstruct" && !state.styles.length && "a painting",
+    state.mode === "reconstruct" && !state.layers.length && "a layer"].filter(Boolean);
+  byId("start-hint").textContent = missing.length ? `Choose ${missing.join(" and ")} first.` : "";
+  byId("start").disabled = byId("keep").disabled = missing.length > 0 || ordering;
+  byId("go").hidden = isFast(); // it paints at once, and what is to be kept has its button at the picture
 }
 
-/** What is wished for, in the API's words. */
-function wanted() {
-  const told = { job: state.mode, method: state.method, options: { ...options() } };
-  if (state.mode !== "texture") told.content = state.photo.id;
-  if (state.mode !== "reconstruct") told.styles = state.styles.map(({ id }) => id);
-  if (state.mode !== "reconstruct" && state.styles.length > 1) told.options.blend = state.styles.map(({ weight }) => weight);
-  if (state.mode === "stylize" && state.mask && knows(state.method, "mask")) told.options.mask = [state.mask.id];
-  if (state.mode === "texture") Object.assign(told, { size: { width: state.texture.width, height: state.texture.height }, tileable: state.texture.tileable });
-  if (state.mode === "reconstruct") Object.assign(told, { layers: [state.layer], statistics: state.statistics });
-  return told;
-}
+const after = (ids) => ids.map((id) => stem(styleOf(id)?.name || "a painting")).join(" and ");
 
+/** The fast method, while sliders move. */
 function live() {
-  paintLive(wanted, async (blob) => {
-    const { mask, photo } = state;
+  const { photo, mask, styles } = state;
+  const title = `${stem(photo.name)}, after ${after(styles.map(({ id }) => id))}`;
+  const longest = state.options.fast?.size || Math.max(photo.width, photo.height);
+  paintLive(wanted, longest, async (blob) => {
     const picture = mask ? await masked(blob, photo, mask) : blob;
-    if (!isLive()) return;
-    tell("", "form-trouble");
-    show({ photo, blob: picture, label: "The photo, painted" });
-    byId("keep").hidden = false;
-    say("Painted");
-  }, (error) => tell(error.message, "form-trouble"));
+    tell("", "stage-trouble");
+    await show({ photo, blob: picture, title, line: "A preview, painted at once" });
+    byId("keep").hidden = state.job !== null;
+    say("Painted anew");
+  }, (error) => tell(error.message, "stage-trouble"));
 }
 
+/** Orders what is wished for, and watches it. */
 async function start() {
-  byId("start").disabled = true;
+  if (ordering || !complete()) return;
+  ordering = true;
+  drawStart();
   tell("", "form-trouble");
   try {
-    const job = await order(wanted());
+    const job = await order(wanted(), (text) => tell(text, "form-trouble"), () => ordering);
+    tell("", "form-trouble");
     change({ job: job.id });
-    watchJob(job.id);
     refreshHistory();
-    byId("stage").scrollIntoView({ block: "nearest" });
-  } catch (error) {
-    tell(error.after ? `${error.message} (again in ${span(error.after)})` : error.message, "form-trouble");
-    byId("form-trouble").scrollIntoView({ block: "nearest" });
-  } finally { byId("start").disabled = !complete(); }
+  } catch (error) { tell(error.message, "form-trouble"); } finally {
+    ordering = false;
+    drawStart();
+  }
 }
 
-/** From the history: the picture, and how it was made. */
+/** Looks at a job of the history again, with its settings. */
 async function look(job) {
-  await apply(job);
-  change({ job: job.id });
-  watchJob(job.id);
+  try {
+    if (state.job === job.id) watchJob(job.id); else await apply(job, job.id);
+    byId("stage").scrollIntoView({ block: "start" });
+    byId("stage").focus({ preventScroll: true });
+  } catch (error) { tell(error.message, "history-trouble"); }
 }
 
 function watchJob(id) {
   stopLive();
+  endMask();
+  tell("", "stage-trouble");
   byId("keep").hidden = true;
-  offerTiles(false);
-  const photo = state.mode === "texture" ? null : state.photo;
-  show({ photo });
+  running = true;
+  drawHistory();
+  let photo = null;
+  let title = "";
   watch(id, {
-    onPreview: (url) => show({ photo, after: url, label: "The picture so far" }),
-    onEnd: (job) => { ended(job, photo); refreshHistory(); },
-    onTrouble: (error) => (error.status === 404 ? change({ job: null }) : tell(error.message)),
+    onJob: (job) => {
+      photo = state.photo?.id === job.content ? state.photo : null;
+      title = titleOf(job, photo);
+      byId("placard").hidden = false;
+      byId("download").hidden = true;
+      if (running && job.state !== "done") show({ photo, title, line: called(job.method) });
+    },
+    onPreview: (url) => show({ photo, after: url, title, line: "The picture so far" }),
+    onEnd: (job) => { running = false; ended(job, photo, title); refreshHistory(); },
+    onTrouble: (error) => (error.status === 404 ? change({ job: null }) : tell(error.message, "stage-trouble")),
   });
 }
 
-function ended(job, photo) {
-  if (job.result) {
-    show({ photo, after: job.result.url, download: `${job.result.url}?download=1`, label: `${job.label}, by ${job.method}` });
-    offerTiles(job.job === "texture");
-  }
-  const told = { done: `Painted in ${span(job.seconds)}`, cancelled: job.result ? "Stopped; this is the picture so far" : "Stopped", failed: job.error };
-  say(told[job.state]);
-  tell(job.state === "failed" ? job.error : "", "form-trouble");
+function titleOf(job, photo) {
+  const of = photo ? stem(photo.name) : stem(job.label);
+  if (job.job === "texture") return `Texture of ${after(job.styles)}`;
+  return job.job === "reconstruct" ? `${of}, from ${job.layers.join(", ")}` : `${of}, after ${after(job.styles)}`;
 }
 
-begin().catch((error) => tell(error.message));
+function ended(job, photo, title) {
+  const { result } = job;
+  const told = { done: `Painted in ${span(job.seconds)}`, cancelled: result ? "Stopped; this is the picture so far" : "Stopped before there was a picture", failed: "Failed" }[job.state];
+  say(told);
+  if (job.state === "failed") tell(job.error, "stage-trouble");
+  const line = [called(job.method), result && `${result.width} × ${result.height}`, told].filter(Boolean).join(" · ");
+  show(result ? { photo, after: result.url, download: `${result.url}?download=1`, title, line, tiles: job.job === "texture" } : { photo, title, line });
+}
+
+/** While the mask is brushed only the photo hangs there. */
+function masking(on) {
+  byId("wall").classList.toggle("masking", on);
+  byId("placard").hidden = on || byId("frame").hidden;
+}
+
+function gone(error) { tell(error.message); }
+
+function back() {
+  tell("");
+  say("The studio is back");
+  if (!state.job) refresh();
+}
+
+begin().catch((error) => {
+  tell(error.message);
+  const again = () => get("/api/limits").then(() => location.reload(), () => setTimeout(again, 2000));
+  if (!error.status) again();
+});

@@ -1,185 +1,180 @@
-/** A brush that says where to paint. The canvas holds the mask at the photo's size, red where it is white. */
+/** A mask, brushed over the photo: where it is painted, the painting will be. */
 
 import { upload } from "./api.js";
-import { byId, say, tell } from "./dom.js";
+import { blank, grey, invert, isEmpty, stroke, tinted } from "./brush.js";
+import { button, byId, fill, loaded, make, say } from "./dom.js";
 import { change, state } from "./state.js";
 
-const LONGEST = 1600;
-const STEPS = 20;
-const canvas = () => byId("canvas");
-let past = [];
-let cursor = null;
+/** Pixels at which one brushes; the mask is brought to the photo's size in the end. */
+const LONGEST = 1024;
+const UNDOS = 30;
+const TINT = [214, 48, 24];
+const SHARE = 0.62;
+const STRIDE = 12;
 
-/** Listens to brush and buttons. */
-export function openMask() {
+let plane = null;
+let past = [];
+let last = null;
+let spot = null;
+let onShown = () => {};
+
+/** Builds the brush's tools. @param {(on: boolean) => void} callback told when brushing begins and ends */
+export function openMask(callback) {
+  onShown = callback;
   byId("mask-open").addEventListener("click", begin);
-  byId("mask-cancel").addEventListener("click", end);
-  byId("mask-use").addEventListener("click", use);
-  byId("mask-drop").addEventListener("click", () => change({ mask: null }));
-  byId("mask-undo").addEventListener("click", undo);
-  byId("mask-clear").addEventListener("click", () => remembered((paper) => paper.clearRect(0, 0, canvas().width, canvas().height)));
-  byId("mask-invert").addEventListener("click", () => remembered(invert));
-  const paper = canvas();
-  paper.addEventListener("pointerdown", start);
-  paper.addEventListener("pointermove", go);
-  for (const name of ["pointerup", "pointercancel"]) paper.addEventListener(name, () => { cursor = null; });
-  paper.addEventListener("keydown", byKeys);
+  byId("mask-drop").addEventListener("click", () => { change({ mask: null }); byId("mask-open").focus(); });
+  byId("mask").append(
+    make("div", { className: "brushes" }, slide("brush", "Brush", 4, 200, 60), slide("soft", "Soft edge", 0, 100, 40),
+      make("label", { className: "check" }, make("input", { type: "checkbox", id: "erase" }), "Erase"),
+      button("Undo", "button plain", undo, { id: "mask-undo" }),
+      button("Invert", "button plain", () => remembered(invert), { id: "mask-invert" }),
+      button("Clear", "button plain", () => remembered((paper) => paper.data.fill(0)), { id: "mask-clear" }),
+      make("div", { className: "last" }, button("Cancel", "button", end, { id: "mask-cancel" }), button("Use this mask", "button main", use, { id: "mask-use" }))),
+    make("p", { className: "hint", id: "mask-help" }, "Brush over what is to be painted. By keyboard: arrow keys move the brush, Space paints, the brackets change its size, Escape leaves."),
+    make("p", { className: "trouble", id: "mask-trouble", role: "alert", hidden: true }));
+}
+
+function slide(id, text, min, max, value) {
+  const box = make("input", { type: "range", id });
+  Object.assign(box, { min, max });
+  box.value = value;
+  fill(box);
+  box.addEventListener("input", () => { fill(box); drawRing(); });
+  return make("div", { className: "slide" }, make("label", { htmlFor: id }, text), box);
 }
 
 async function begin() {
-  const photo = new Image();
-  photo.src = state.photo.url;
-  await photo.decode();
-  const share = Math.min(1, LONGEST / Math.max(photo.naturalWidth, photo.naturalHeight));
-  Object.assign(canvas(), { width: Math.round(photo.naturalWidth * share), height: Math.round(photo.naturalHeight * share) });
-  canvas().style.setProperty("--shape", String(photo.naturalWidth / photo.naturalHeight));
-  canvas().style.backgroundImage = `url("${state.photo.url}")`;
+  const { photo } = state;
+  const share = Math.min(1, LONGEST / Math.max(photo.width, photo.height));
+  plane = blank(Math.max(1, Math.round(photo.width * share)), Math.max(1, Math.round(photo.height * share)));
   past = [];
+  spot = null;
   if (state.mask) await take(state.mask);
-  shown(true);
-  canvas().focus();
+  const canvas = make("canvas", { id: "canvas", width: plane.width, height: plane.height, tabIndex: 0, role: "application",
+    "aria-label": "Brush the mask here", "aria-describedby": "mask-help" });
+  byId("frame").append(canvas, make("div", { className: "ring", id: "ring", hidden: true }));
+  listen(canvas);
+  onShown(true);
+  byId("mask").hidden = false;
+  draw();
+  canvas.focus();
 }
 
-function end() {
-  shown(false);
+/** Leaves it as it was. */
+export function end() {
+  if (!plane) return;
+  plane = null;
+  byId("canvas").remove();
+  byId("ring").remove();
+  byId("mask").hidden = true;
+  onShown(false);
   byId("mask-open").focus();
 }
 
-function shown(on) {
-  byId("mask").hidden = !on;
-  byId("wall").hidden = on;
-  byId("tools").hidden = on;
-}
-
-/** An earlier mask, as red on nothing. */
+/** An earlier mask, to go on with. */
 async function take(mask) {
-  const picture = new Image();
-  picture.src = mask.url;
-  await picture.decode();
-  const paper = pen();
-  paper.drawImage(picture, 0, 0, canvas().width, canvas().height);
-  const image = paper.getImageData(0, 0, canvas().width, canvas().height);
-  for (let i = 0; i < image.data.length; i += 4) image.data.set([224, 60, 40, image.data[i]], i);
-  paper.putImageData(image, 0, 0);
+  const sheet = make("canvas", { width: plane.width, height: plane.height });
+  const paper = sheet.getContext("2d");
+  paper.drawImage(await loaded(mask.url), 0, 0, plane.width, plane.height);
+  const { data } = paper.getImageData(0, 0, plane.width, plane.height);
+  plane.data.forEach((_, n) => { plane.data[n] = data[4 * n]; });
 }
 
-const pen = () => canvas().getContext("2d", { willReadFrequently: true });
+function listen(canvas) {
+  canvas.addEventListener("pointerdown", (event) => {
+    event.preventDefault();
+    canvas.focus();
+    canvas.setPointerCapture(event.pointerId);
+    last = where(event);
+    remembered((paper) => stroke(paper, last, last, brush()));
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    spot = where(event);
+    drawRing();
+    if (!last) return;
+    draw(stroke(plane, last, spot, brush()));
+    last = spot;
+  });
+  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { last = null; });
+  canvas.addEventListener("pointerleave", () => { byId("ring").hidden = true; });
+  canvas.addEventListener("focus", drawRing);
+  canvas.addEventListener("keydown", byKeys);
+}
+
+/** Pixels of the plane in one of the page. */
+const scale = () => plane.width / (byId("canvas").getBoundingClientRect().width || 1);
+const brush = () => ({ radius: (Number(byId("brush").value) / 2) * scale(), soft: Number(byId("soft").value) / 100, erase: byId("erase").checked });
+
+function where(event) {
+  const box = byId("canvas").getBoundingClientRect();
+  return { x: (event.clientX - box.left) * scale(), y: (event.clientY - box.top) * scale() };
+}
 
 function remembered(act) {
-  past.push(pen().getImageData(0, 0, canvas().width, canvas().height));
-  past = past.slice(-STEPS);
-  act(pen());
+  past.push(plane.data.slice());
+  past = past.slice(-UNDOS);
+  act(plane);
+  draw();
 }
 
 function undo() {
   const before = past.pop();
-  if (before) pen().putImageData(before, 0, 0);
+  if (!before) { say("There is nothing to undo"); return; }
+  plane.data.set(before);
+  draw();
 }
 
-function invert(paper) {
-  const image = paper.getImageData(0, 0, canvas().width, canvas().height);
-  for (let i = 0; i < image.data.length; i += 4) image.data.set([224, 60, 40, 255 - image.data[i + 3]], i);
-  paper.putImageData(image, 0, 0);
+function draw(part = { x: 0, y: 0, width: plane.width, height: plane.height }) {
+  if (part.width && part.height) byId("canvas").getContext("2d").putImageData(tinted(plane, TINT, SHARE, part), part.x, part.y);
+  byId("mask-undo").disabled = !past.length;
 }
 
-function where(event) {
-  const box = canvas().getBoundingClientRect();
-  const share = canvas().width / box.width;
-  return { x: (event.clientX - box.left) * share, y: (event.clientY - box.top) * share, share };
+function drawRing() {
+  const ring = byId("ring");
+  if (!plane || !ring) return;
+  spot ??= { x: plane.width / 2, y: plane.height / 2 };
+  const wide = Number(byId("brush").value);
+  ring.hidden = false;
+  Object.assign(ring.style, { width: `${wide}px`, height: `${wide}px`, left: `${spot.x / scale() - wide / 2}px`, top: `${spot.y / scale() - wide / 2}px` });
 }
 
-function start(event) {
-  event.preventDefault();
-  canvas().setPointerCapture(event.pointerId);
-  cursor = where(event);
-  remembered((paper) => dab(paper, cursor, cursor));
-}
-
-function go(event) {
-  if (!cursor) return;
-  const next = where(event);
-  dab(pen(), cursor, next);
-  cursor = next;
-}
-
-/** Round spots along the way, soft at their edge. */
-function dab(paper, from, to) {
-  const radius = (Number(byId("brush").value) / 2) * to.share;
-  const hard = 1 - Number(byId("soft").value) / 100;
-  const length = Math.hypot(to.x - from.x, to.y - from.y);
-  const count = Math.max(1, Math.ceil(length / (radius / 3)));
-  paper.globalCompositeOperation = byId("erase").checked ? "destination-out" : "source-over";
-  for (let n = 0; n <= count; n += 1) {
-    const [x, y] = [from.x + ((to.x - from.x) * n) / count, from.y + ((to.y - from.y) * n) / count];
-    const ink = paper.createRadialGradient(x, y, radius * hard * 0.98, x, y, radius);
-    ink.addColorStop(0, "rgba(224, 60, 40, 1)");
-    ink.addColorStop(1, "rgba(224, 60, 40, 0)");
-    paper.fillStyle = ink;
-    paper.beginPath();
-    paper.arc(x, y, radius, 0, 2 * Math.PI);
-    paper.fill();
-  }
-  paper.globalCompositeOperation = "source-over";
-}
-
-let spot = null;
-
-/** Arrow keys move a spot, Space paints it. */
+/** Arrow keys move the brush, Space paints, brackets change its size. */
 function byKeys(event) {
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-  const share = canvas().width / canvas().getBoundingClientRect().width;
-  spot ??= { x: canvas().width / 2, y: canvas().height / 2, share };
-  if (way) spot = { x: spot.x + way[0] * 12 * share, y: spot.y + way[1] * 12 * share, share };
-  else if (event.key === " ") remembered((paper) => dab(paper, spot, spot));
-  else return;
+  const larger = { "[": -8, "]": 8 }[event.key];
+  spot ??= { x: plane.width / 2, y: plane.height / 2 };
+  if (way) {
+    const step = STRIDE * scale();
+    spot = { x: Math.max(0, Math.min(plane.width, spot.x + way[0] * step)), y: Math.max(0, Math.min(plane.height, spot.y + way[1] * step)) };
+    say(`${Math.round((100 * spot.x) / plane.width)} percent across, ${Math.round((100 * spot.y) / plane.height)} percent down`);
+  } else if (larger) {
+    byId("brush").value = Number(byId("brush").value) + larger;
+    fill(byId("brush"));
+  } else if (event.key === " ") remembered((paper) => stroke(paper, spot, spot, brush()));
+  else if (event.key === "z" && (event.ctrlKey || event.metaKey)) undo();
+  else if (event.key === "Escape") { end(); return; } else return;
   event.preventDefault();
-  const part = (value, whole) => Math.round((100 * value) / whole);
-  say(`${part(spot.x, canvas().width)} percent across, ${part(spot.y, canvas().height)} percent down`);
+  drawRing();
 }
 
-/** White on black, as the server wants it. */
+/** White on black at the photo's size, as the server wants it. */
 async function use() {
-  const sheet = document.createElement("canvas");
-  Object.assign(sheet, { width: canvas().width, height: canvas().height });
-  const paper = sheet.getContext("2d");
-  const image = pen().getImageData(0, 0, sheet.width, sheet.height);
-  if (!image.data.some((value, i) => i % 4 === 3 && value > 8)) {
-    tell("The mask is empty: brush over what is to be painted, or leave it as it was.");
-    return;
-  }
-  for (let i = 0; i < image.data.length; i += 4) {
-    const white = image.data[i + 3];
-    image.data.set([white, white, white, 255], i);
-  }
-  paper.putImageData(image, 0, 0);
+  const trouble = byId("mask-trouble");
+  trouble.hidden = !isEmpty(plane);
+  if (isEmpty(plane)) { trouble.textContent = "The mask is empty: brush over what is to be painted, or cancel."; return; }
+  const small = make("canvas", { width: plane.width, height: plane.height });
+  small.getContext("2d").putImageData(grey(plane), 0, 0);
+  const sheet = make("canvas", { width: state.photo.width, height: state.photo.height });
+  sheet.getContext("2d").drawImage(small, 0, 0, sheet.width, sheet.height);
   const blob = await new Promise((done) => { sheet.toBlob(done, "image/png"); });
+  byId("mask-use").disabled = true;
   try {
     const mask = await upload(new File([blob], "mask.png", { type: "image/png" }), "mask");
-    tell("");
     end();
     change({ mask });
     say("The mask is in use");
-  } catch (error) { tell(error.message); }
-}
-
-/** A painted picture with the photo where the mask is black. @returns {Promise<Blob>} */
-export async function masked(blob, photo, mask) {
-  const painted = await createImageBitmap(blob);
-  const [before, white] = await Promise.all([photo, mask].map(async ({ url }) => {
-    const picture = new Image();
-    picture.src = url;
-    await picture.decode();
-    return picture;
-  }));
-  const sheet = document.createElement("canvas");
-  const [width, height] = [painted.width, painted.height];
-  Object.assign(sheet, { width, height });
-  const paper = sheet.getContext("2d", { willReadFrequently: true });
-  const read = (picture) => { paper.drawImage(picture, 0, 0, width, height); return paper.getImageData(0, 0, width, height); };
-  const [below, above, share] = [read(before), read(painted), read(white)];
-  for (let i = 0; i < below.data.length; i += 1) {
-    if (i % 4 < 3) below.data[i] += ((above.data[i] - below.data[i]) * share.data[i - (i % 4)]) / 255;
-  }
-  paper.putImageData(below, 0, 0);
-  return new Promise((done) => { sheet.toBlob(done, "image/png"); });
+  } catch (error) {
+    trouble.textContent = error.message;
+    trouble.hidden = false;
+  } finally { byId("mask-use").disabled = false; }
 }

@@ -1,50 +1,67 @@
 /** An earlier result brings back how it was painted: method, options, and its pictures where they are still here. */
 
 import { get, remove } from "./api.js";
-import { say, tell } from "./dom.js";
+import { notice, say } from "./dom.js";
+import { defaultOf, knows } from "./options.js";
 import { change, state } from "./state.js";
 
 const JOBS = ["stylize", "texture", "reconstruct"];
+const ID = /^[0-9a-f]{32}$/;
+
+/** Whether a picture says how Impasto painted it, in the studio or on a command line. */
+export const bearsSettings = (picture) => Boolean(picture?.settings?.method && typeof picture.settings.options === "object");
 
 /**
  * Takes the settings out of an uploaded result.
  * @param {any} picture with settings
- * @returns {Promise<boolean>} whether there were any of ours
+ * @param {() => void} asPicture what to do when it was meant as a picture like any other
  */
-export async function restore(picture) {
+export async function restore(picture, asPicture) {
   const told = picture.settings;
-  const job = told.job || "stylize";
-  if (!JOBS.includes(job) || typeof told.options !== "object") return false;
-  const done = await apply({ ...told, job });
+  const job = JOBS.includes(told.job) ? told.job : "stylize";
+  const whole = await apply({ ...told, job, statistics: told.statistics ?? told.style });
+  const text = whole ? "The settings of that picture are back." : "The settings are back, but its photo or painting is no longer here: choose them again.";
+  notice(text, "Use it as a picture", asPicture);
+  say(text);
   remove(`/api/pictures/${picture.id}`).catch(() => {}); // it was only the bearer of its settings
-  tell(done ? "" : "The settings are back; its photo or painting is no longer here. Choose them again.");
-  say("The settings of that picture are back");
-  return true;
 }
 
-/** Sets the page as an order says. @returns {Promise<boolean>} whether all its pictures are still here */
-export async function apply(order) {
-  const photo = order.content ? await found(order.content) : null;
+/**
+ * Sets the page as an order says.
+ * @param {any} order @param {string|null} job which it was, to look at it
+ * @returns {Promise<boolean>} whether all its pictures are still here
+ */
+export async function apply(order, job = null) {
   const names = new Set((await get("/api/styles")).map((style) => style.id));
-  const styles = (order.styles || []).filter((id) => names.has(id));
+  const asked = order.styles || [];
+  const styles = asked.filter((id) => names.has(id));
   const weights = order.options.blend || [];
-  const [mask] = order.options.mask || [];
-  const { mask: _mask, blend: _blend, ...rest } = order.options;
+  const [photo, mask] = await Promise.all([found(order.content), found(order.options.mask?.[0])]);
   const size = Array.isArray(order.size) ? { width: order.size[0], height: order.size[1] } : order.size;
   change({
     mode: order.job,
-    method: order.method,
-    options: { ...state.options, [order.method]: Object.fromEntries(Object.entries(rest).filter(([, v]) => v !== null)) },
-    photo: photo || state.photo,
-    mask: mask ? await found(mask) : null,
+    method: knows(order.method) ? order.method : state.method,
+    options: { ...state.options, [order.method]: plain(order) },
+    photo: photo || (job && order.job !== "texture" ? null : state.photo),
+    mask,
     several: styles.length > 1,
-    styles: styles.map((id, n) => ({ id, weight: weights[n] ?? 1 })),
+    styles: styles.map((id, n) => ({ id, weight: weights.length === asked.length ? weights[asked.indexOf(id)] : weights[n] ?? 1 })),
     texture: size ? { ...size, tileable: Boolean(order.tileable) } : state.texture,
-    layer: order.layers?.[0] || state.layer,
+    layers: order.layers?.length ? [...order.layers] : state.layers,
     statistics: Boolean(order.statistics),
-    job: null,
+    job,
   });
-  return Boolean(photo || !order.content) && styles.length === (order.styles || []).length;
+  return Boolean(photo || order.job === "texture") && styles.length === asked.length;
 }
 
-const found = (id) => (/^[0-9a-f]{32}$/.test(id) ? get(`/api/pictures/${id}`).catch(() => null) : null);
+/** Options that guests may say, that do not name a file of another machine, and that are not as they are anyway. */
+function plain(order) {
+  const { mask: _mask, blend: _blend, ...rest } = order.options;
+  const differs = (name, value) => JSON.stringify(value) !== JSON.stringify(defaultOf(order.method, name));
+  const fits = ([name, value]) => knows(order.method, name) && differs(name, value) && [value].flat().every(here);
+  return Object.fromEntries(Object.entries(rest).filter(fits));
+}
+
+const here = (value) => typeof value !== "string" || !/[\\/]|\.(png|jpe?g|webp|tiff?|avif)$/i.test(value);
+
+const found = (id) => (ID.test(id || "") ? get(`/api/pictures/${id}`).catch(() => null) : null);

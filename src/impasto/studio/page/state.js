@@ -1,7 +1,6 @@
 /** What the page is about: one object, kept in this browser, with subscribers. */
 
-const KEY = "impasto";
-const KEPT = ["mode", "method", "photo", "styles", "several", "options", "texture", "layer", "statistics", "mask", "job"];
+const KEY = "impasto-studio";
 
 const START = {
   mode: "stylize",
@@ -11,14 +10,17 @@ const START = {
   several: false,
   /** method -> {option: value}, only what differs from the defaults. */ options: {},
   texture: { width: 512, height: 512, tileable: true },
-  layer: "relu3_1",
+  layers: ["relu3_1"],
   statistics: false,
   mask: null,
   /** The job that is looked at. */ job: null,
 };
 
 function stored() {
-  try { return JSON.parse(localStorage.getItem(KEY)) || {}; } catch { return {}; }
+  try {
+    const told = JSON.parse(localStorage.getItem(KEY)) || {};
+    return Object.fromEntries(Object.entries(told).filter(([name]) => name in START));
+  } catch { return {}; }
 }
 
 export const state = { ...structuredClone(START), ...stored() };
@@ -29,12 +31,11 @@ export function subscribe(callback) { subscribers.add(callback); }
 
 /** Changes some of it, keeps it, and tells whoever wants to know. */
 export function change(values) {
-  const names = Object.keys(values).filter((name) => state[name] !== values[name]);
-  if (!names.length) return;
+  const names = new Set(Object.keys(values).filter((name) => state[name] !== values[name]));
+  if (!names.size) return;
   Object.assign(state, values);
-  try { localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(KEPT.map((n) => [n, state[n]])))); }
-  catch { /* a browser that keeps nothing still paints */ }
-  for (const callback of subscribers) callback(new Set(names));
+  try { localStorage.setItem(KEY, JSON.stringify(state)); } catch { /* a browser that keeps nothing still paints */ }
+  for (const callback of subscribers) callback(names);
 }
 
 /** The options of the present method that differ from the defaults. */

@@ -4,21 +4,25 @@ import { byId } from "./dom.js";
 
 const KEY = "impasto-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
+let chosen = null;
 
 /** Listens to the button and the system. */
 export function openTheme() {
+  try { chosen = localStorage.getItem(KEY); } catch { /* a browser that keeps nothing */ }
   draw();
   system.addEventListener("change", draw);
   byId("theme").addEventListener("click", () => {
-    localStorage.setItem(KEY, isDark() ? "light" : "dark");
+    chosen = isDark() ? "light" : "dark";
+    try { localStorage.setItem(KEY, chosen); } catch { /* for this visit, then */ }
     draw();
   });
 }
 
-const isDark = () => (localStorage.getItem(KEY) || (system.matches ? "dark" : "light")) === "dark";
+const isDark = () => (chosen || (system.matches ? "dark" : "light")) === "dark";
 
 function draw() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
-  byId("theme").textContent = isDark() ? "Light" : "Dark";
+  byId("sun").toggleAttribute("hidden", !isDark());
+  byId("moon").toggleAttribute("hidden", isDark());
   byId("theme").setAttribute("aria-label", `Change to ${isDark() ? "light" : "dark"} colours`);
 }

@@ -5,33 +5,67 @@ import { drawCurve } from "./curve.js";
 import { byId, make, say, span } from "./dom.js";
 
 const OPEN = ["queued", "running"];
+/** Milliseconds between looks at the place in the queue, and before a broken line is tried again. */
+const PLACE = 2000;
+const AGAIN = 1500;
+/** Tries at a studio that is busy, before its answer is shown as trouble. */
+const TRIES = 20;
+
 let source = null;
 let watched = null;
 let losses = [];
+let frame = 0;
+let quarter = 0;
 
-/** Orders a job; the key makes a second click the same job. */
-export function order(told) {
-  return post("/api/jobs", told, { "Idempotency-Key": crypto.randomUUID ? crypto.randomUUID() : String(Math.random()).slice(2) });
+/**
+ * Orders a job. A studio that is busy is asked again when it said so; the key makes two askings one job.
+ * @param {any} told @param {(text: string) => void} onWait @param {() => boolean} wantsStill
+ */
+export async function order(told, onWait, wantsStill) {
+  const key = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
+  for (let n = 1; ; n += 1) {
+    try {
+      return await post("/api/jobs", told, { "Idempotency-Key": key });
+    } catch (error) {
+      if (error.status !== 429 || n >= TRIES || !wantsStill()) throw error;
+      for (let left = error.after || 2; left > 0 && wantsStill(); left -= 1) {
+        onWait(`The studio is busy: ${error.message}. Trying again in ${span(left)}.`);
+        await new Promise((done) => { setTimeout(done, 1000); });
+      }
+    }
+  }
 }
 
 /**
  * Watches a job until it is over.
  * @param {string} id
- * @param {{onPreview: (url: string, job: any) => void, onEnd: (job: any) => void, onTrouble: (e: Error) => void}} told
+ * @param {{onPreview: (url: string, job: any) => void, onJob: (job: any) => void, onEnd: (job: any) => void,
+ *   onTrouble: (e: Error) => void}} told
  */
 export async function watch(id, told) {
   leave();
   watched = id;
   losses = [];
+  quarter = 0;
   let job;
-  try { job = await get(`/api/jobs/${id}`); } catch (error) { return told.onTrouble(error); }
-  if (watched !== id) return undefined;
-  if (!OPEN.includes(job.state)) { draw(null); return told.onEnd(job); }
+  try { job = await get(`/api/jobs/${id}`); } catch (error) {
+    if (watched !== id) return;
+    if (error.status) told.onTrouble(error); else again(id, told);
+    return;
+  }
+  if (watched !== id) return;
+  told.onJob(job);
+  if (!OPEN.includes(job.state)) { leave(); told.onEnd(job); return; }
   draw(job);
   if (job.preview) told.onPreview(job.preview, job);
+  listen(id, job, told);
+  followPlace(job);
+}
+
+function listen(id, job, told) {
   source = new EventSource(`/api/jobs/${id}/events`);
   const on = (kind, act) => source.addEventListener(kind, (event) => watched === id && act(JSON.parse(event.data)));
-  on("state", (data) => { job.state = data.state; draw(job); refreshPlace(job); });
+  on("state", (data) => { job.state = data.state; draw(job); });
   on("started", (data) => { job.steps = data.steps; draw(job); });
   on("progress", (data) => {
     Object.assign(job, { step: data.step, steps: data.steps, seconds_left: data.seconds_left, state: "running" });
@@ -39,15 +73,18 @@ export async function watch(id, told) {
     draw(job);
   });
   on("preview", (data) => told.onPreview(data.url, job));
-  on("notice", (data) => { job.notices = [...job.notices, data.text]; draw(job); say(data.text); });
-  on("end", (data) => { leave(); draw(null); told.onEnd(data); });
+  on("notice", (data) => {
+    if (!job.notices.includes(data.text)) { job.notices = [...job.notices, data.text]; say(data.text); }
+    draw(job);
+  });
+  on("end", (data) => { leave(); told.onEnd(data); });
+  // The browser itself comes back after a break; only when it gives up do we begin anew.
   source.onerror = () => watched === id && source.readyState === EventSource.CLOSED && again(id, told);
-  return undefined;
 }
 
 /** The line broke for good, or the server is new: what does the table say? */
 function again(id, told) {
-  setTimeout(() => watched === id && watch(id, told), 1500);
+  setTimeout(() => watched === id && watch(id, told), AGAIN);
 }
 
 /** Looks away; the job goes on. */
@@ -55,40 +92,59 @@ export function leave() {
   source?.close();
   source = null;
   watched = null;
+  cancelAnimationFrame(frame);
+  byId("work").hidden = true;
 }
 
 /** Asks the job that is watched to stop; says so before the server has answered. */
 export async function cancel() {
   if (!watched) return;
   byId("cancel").disabled = true;
-  byId("progress-text").textContent = "Stopping after this step";
+  byId("progress-text").textContent = "Stopping; what is painted so far is kept";
+  say("Stopping");
   await post(`/api/jobs/${watched}/cancel`);
 }
 
 /** Where a waiting job stands changes with the others. */
-async function refreshPlace(job) {
+async function followPlace(job) {
   while (watched === job.id && job.state === "queued") {
-    await new Promise((done) => { setTimeout(done, 2000); });
+    await new Promise((done) => { setTimeout(done, PLACE); });
     const now = await get(`/api/jobs/${job.id}`).catch(() => null);
     if (now && watched === job.id && job.state === "queued") { job.position = now.position; draw(job); }
   }
 }
 
+/** Many events may come at once, after a refresh; one drawing does for them all. */
 function draw(job) {
-  byId("work").hidden = !job;
-  if (!job) return;
-  byId("cancel").disabled = Boolean(job.cancelling);
+  cancelAnimationFrame(frame);
+  frame = requestAnimationFrame(() => watched === job.id && drawNow(job));
+}
+
+function drawNow(job) {
+  byId("work").hidden = false;
+  const stopping = byId("cancel").disabled && byId("cancel").dataset.job === job.id;
+  byId("cancel").dataset.job = job.id;
+  byId("cancel").disabled = stopping || Boolean(job.cancelling);
   const bar = byId("progress");
   if (job.steps) bar.max = job.steps;
   if (job.step) bar.value = job.step; else bar.removeAttribute("value");
-  byId("progress-text").textContent = line(job);
+  if (!byId("cancel").disabled) byId("progress-text").textContent = line(job);
   byId("notices").replaceChildren(...job.notices.map((text) => make("li", {}, text)));
+  byId("notices").hidden = !job.notices.length;
   drawCurve(byId("curve"), losses);
+  sayQuarters(job);
+}
+
+/** Whoever listens hears of every quarter, not of every step. */
+function sayQuarters(job) {
+  const now = job.steps ? Math.floor((4 * job.step) / job.steps) : 0;
+  if (now > quarter && now < 4) say(`${25 * now} percent painted, ${span(job.seconds_left)} left`);
+  quarter = Math.max(quarter, now);
 }
 
 function line(job) {
-  if (job.state === "queued") return job.position ? `Waiting; ${job.position} before it` : "Waiting; next in line";
+  if (job.state === "queued") return job.position ? `Waiting in line, ${job.position} before it` : "Waiting, next in line";
   if (!job.step) return "Getting ready";
-  const left = job.seconds_left == null ? "" : `, ${span(job.seconds_left)} left`;
+  const left = job.seconds_left === null ? "" : `, ${span(job.seconds_left)} left`;
   return `Step ${job.step} of ${job.steps}${left}`;
 }
