@@ -183,6 +183,50 @@ class TestPainting:
         page.keyboard.press("End")
         assert handle.get_attribute("aria-valuetext") == "photo 100 percent, painting 0 percent"
 
+    def test_zoom_by_keyboard(self, page: Page) -> None:
+        paint(page)
+        wide = '() => document.getElementById("frame").getBoundingClientRect().width'
+        fitted = page.evaluate(wide)
+        page.focus("#wall")
+        page.keyboard.press("+")
+        assert page.evaluate(wide) == pytest.approx(1.25 * fitted, abs=1)
+        page.keyboard.press("1")
+        assert page.evaluate(wide) == pytest.approx(160, abs=1)
+        assert page.is_checked("[name=zoom][value=full]")
+        page.keyboard.press("0")
+        assert page.evaluate(wide) == pytest.approx(fitted, abs=1)
+
+    def test_a_pasted_picture_is_the_photo_and_the_next_a_painting(self, page: Page) -> None:
+        paste = """(bytes) => {
+            const held = new DataTransfer();
+            held.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: held, bubbles: true }));
+        }"""
+        page.evaluate(paste, list(photo()))
+        page.wait_for_selector("#photo-thumb:not([hidden])")
+        page.evaluate(paste, list(photo()))
+        page.wait_for_selector("#keep:not([hidden])")
+        assert page.locator(".swatch[aria-pressed=true]:has-text('pasted')").count() == 1
+        page.click("#notice button:has-text('Make it the photo')")
+        page.wait_for_selector("#notice[hidden]", state="attached")
+        page.locator(".away[aria-label='Delete pasted.png']").click()
+        page.wait_for_selector(".swatch:has-text('pasted')", state="detached")
+
+    def test_a_drop_goes_where_it_was_dropped(self, page: Page) -> None:
+        drop = """([bytes, id]) => {
+            const held = new DataTransfer();
+            held.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
+            for (const [target, kind] of [[document.body, "dragenter"], [document.getElementById(id), "drop"]]) {
+                target.dispatchEvent(new DragEvent(kind, { dataTransfer: held, bubbles: true, cancelable: true }));
+            }
+        }"""
+        page.evaluate(drop, [list(photo()), "drop-photo"])
+        page.wait_for_selector("#photo-thumb:not([hidden])")
+        page.evaluate(drop, [list(photo()), "drop-painting"])
+        page.wait_for_selector(".swatch[aria-pressed=true]:has-text('dropped')")
+        page.locator(".away[aria-label='Delete dropped.png']").click()
+        page.wait_for_selector(".swatch:has-text('dropped')", state="detached")
+
     def test_an_error_stands_where_it_belongs(self, page: Page) -> None:
         paint(page)
         page.fill("#option-size", "9000")
@@ -261,6 +305,36 @@ class TestMask:
         page.keyboard.press("Space")
         page.click("#mask-use")
         page.wait_for_selector("#mask-state:not([hidden])")
+
+
+class TestPicturesOfOptions:
+    def test_a_job_begins_with_a_picture_of_ones_own(self, page: Page) -> None:
+        paint(page)
+        pick_method(page, "gatys")
+        page.fill("#option-size", "64")
+        page.locator("#more summary").click()
+        page.fill("#option-steps", "2")
+        page.select_option("#option-init", "own")
+        page.set_input_files("#option-init-file", {"name": "i.png", "mimeType": "image/png", "buffer": photo()})
+        page.wait_for_selector("img[alt='the first picture']")
+        with page.expect_request("**/api/jobs") as sent:
+            page.click("#start")
+        assert re.fullmatch("[0-9a-f]{32}", sent.value.post_data_json["options"]["init"])
+        page.wait_for_selector("#download:not([hidden])")
+
+    def test_maps_of_what_is_where(self, page: Page) -> None:
+        paint(page)
+        pick_method(page, "gatys")
+        page.fill("#option-size", "64")
+        page.locator("#more summary").click()
+        page.fill("#option-steps", "2")
+        for n in (1, 2):
+            page.set_input_files("#option-semantic-file", {"name": "m.png", "mimeType": "image/png", "buffer": photo()})
+            page.wait_for_selector(f"#rest img[alt='picture {n}']")
+        with page.expect_request("**/api/jobs") as sent:
+            page.click("#start")
+        assert len(sent.value.post_data_json["options"]["semantic"]) == 2
+        page.wait_for_selector("#download:not([hidden])")
 
 
 class TestModes:
