@@ -81,6 +81,23 @@ def test_a_log_that_goes_on_forgets_what_came_after(tmp_path: Path) -> None:
     assert lines == [{"step": 2, "loss": 1.5, "rate": 0.1}, {"step": 4, "loss": 6.0, "now and then": 4.0, "rate": None}]
 
 
+def test_tensorboard_shows_what_the_log_says(tmp_path: Path) -> None:
+    files = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="pip install tensorboard"
+    )
+    for first, last in ((0, 5), (3, 6)):  # killed after 5, gone on after 3
+        log = Log(tmp_path, step=first, tally={})
+        for step in range(first + 1, last + 1):
+            log.gather({"loss": float(step + 10 * first)})
+            log.write(step, rate=0.1)
+        log.close()
+    read_back = files.EventAccumulator(str(tmp_path / "tensorboard"))
+    read_back.Reload()
+    assert read_back.Tags()["scalars"] == ["loss", "rate"]
+    assert [one.step for one in read_back.Scalars("loss")] == [1, 2, 3, 4, 5, 6]
+    assert [one.value for one in read_back.Scalars("loss")] == [1, 2, 3, 34, 35, 36]
+
+
 class Mixer(Recipe):
     """Half photo, half painting."""
 
