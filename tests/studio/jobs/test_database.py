@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import Engine, MetaData, func, inspect, select, text
 
 from impasto.errors import ImpastoError, OptionError
-from impasto.studio.jobs.database import MIGRATIONS, Database
+from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.migrations import MIGRATIONS
 from impasto.studio.jobs.tables import metadata
 
 OPEN = """
@@ -33,6 +34,53 @@ def test_all_tables_are_made_once(database: Database, database_url: str) -> None
     again = Database(database_url)
     assert versions(again) == list(range(1, len(MIGRATIONS) + 1))
     assert set(inspect(again.engine).get_table_names()) == {*metadata.tables, "schema_version"}
+    again.close()
+
+
+def described(engine: Engine) -> dict[str, Any]:
+    """All that tells one set of tables from another."""
+    seen, found = inspect(engine), {}
+    for table in metadata.tables:
+        found[table] = {
+            "columns": sorted((c["name"], str(c["type"]), c["nullable"]) for c in seen.get_columns(table)),
+            "key": seen.get_pk_constraint(table)["constrained_columns"],
+            "indexes": sorted((i["name"] or "", *i["column_names"]) for i in seen.get_indexes(table)),
+            "unique": [u["column_names"] for u in seen.get_unique_constraints(table)],
+            "foreign": sorted(
+                (*f["constrained_columns"], f["referred_table"], f["options"].get("ondelete", ""))
+                for f in seen.get_foreign_keys(table)
+            ),
+        }
+    return found
+
+
+def test_the_migrations_end_at_the_tables_that_the_code_knows(database: Database) -> None:
+    migrated = described(database.engine)
+    metadata.drop_all(database.engine)
+    metadata.create_all(database.engine)
+    assert migrated == described(database.engine)
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["without quick jobs", "with them"])
+def test_a_database_of_version_1_comes_along_with_its_jobs(database: Database, database_url: str, early: bool) -> None:
+    everything = MetaData()
+    everything.reflect(database.engine)
+    everything.drop_all(database.engine)
+    job = (
+        'INSERT INTO job (id, owner, client, "order", state, created, cancel, stand{}) '
+        "VALUES ('a', 'o', 'c', '{{}}', 'queued', 1, FALSE, '{{}}'{})"
+    )
+    with database.write() as connection:
+        MIGRATIONS[0](connection)
+        if not early:
+            connection.exec_driver_sql("ALTER TABLE job ADD COLUMN quick BOOLEAN NOT NULL DEFAULT FALSE")
+        connection.exec_driver_sql(job.format("", "") if early else job.format(", quick", ", TRUE"))
+        connection.exec_driver_sql("CREATE TABLE schema_version (version INTEGER NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO schema_version VALUES (1)")
+    again = Database(database_url)
+    assert versions(again) == list(range(1, len(MIGRATIONS) + 1))
+    with again.read() as connection:
+        assert connection.execute(select(metadata.tables["job"].c["id", "quick"])).all() == [("a", not early)]
     again.close()
 
 

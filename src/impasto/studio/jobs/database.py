@@ -1,8 +1,8 @@
-"""The database: SQLite in a file, or PostgreSQL by its address; numbered migrations; the one clock."""
+"""The database: SQLite in a file, or PostgreSQL by its address; brought to the newest version; the one clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.sql.elements import ColumnElement
 
 from impasto.errors import ImpastoError, OptionError
-from impasto.studio.jobs.tables import metadata
+from impasto.studio.jobs.migrations import MIGRATIONS
 
 BUSY_SECONDS = 10
 """That a writer waits for another one in SQLite."""
@@ -21,9 +21,6 @@ CLOCKS = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
 }
-
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (metadata.create_all,)
-"""In order; a new one is appended and never changed again. The first made the tables as they were then."""
 
 _MIGRATION_LOCK, _ORDER_LOCK = 0x1A9A570, 0x1A9A571  # any numbers that nobody else locks
 
