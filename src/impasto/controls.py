@@ -24,13 +24,22 @@ Recipe = Callable[..., Iterator[Event]]
 
 
 def check_masks(options: StylizeOptions, styles: int) -> None:
-    """Raises an OptionError when there is neither one mask for all paintings nor one for each, or a blend besides."""
-    masks = len(options.mask)
+    """Whether masks and maps are as many as the paintings need; files are not looked at.
+
+    Raises:
+        OptionError: when there is neither one mask for all paintings nor one for each, or a blend besides; when maps
+            are other than two, or have masks besides them.
+    """
+    masks, inside, maps = len(options.mask), getattr(options, "style_mask", ()), getattr(options, "semantic", ())
     if masks > 1 and masks != styles:
         each = ", or one for each painting" if styles else ""
         raise OptionError(f"--mask has {masks} masks for {styles} paintings; give one{each}")
     if masks > 1 and options.blend:
         raise OptionError("--blend mixes paintings, --mask keeps them apart; leave one of them out")
+    if inside and len(inside) != styles:
+        raise OptionError(f"--style-mask has {len(inside)} masks for {styles} paintings; give one each")
+    if maps and (len(maps) != 2 or styles != 1 or masks or inside):
+        raise OptionError("--semantic takes two maps, the photo's and the painting's, one painting, and no masks")
 
 
 def controlled(

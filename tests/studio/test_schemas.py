@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from impasto.encoders import ENCODERS
 from impasto.errors import OptionError
 from impasto.methods import METHODS, Method
 from impasto.options import Spec
@@ -60,7 +61,7 @@ class TestOptions:
             assert whole["type"] == "array"
             whole = whole["items"]
         assert whole["type"] == KINDS[spec.kind]
-        assert whole.get("enum", []) == list(spec.choices)
+        assert whole.get("enum", []) == (list(ENCODERS) if spec.name == "encoder" else list(spec.choices))
         assert (whole.get("minimum"), whole.get("maximum")) == (spec.low, spec.high)
         assert (whole.get("format") == "picture-id") == (spec.kind is Path)
 
@@ -75,14 +76,16 @@ class TestOptions:
     def test_what_is_said_is_what_is_checked(self, pair: tuple[Method, Spec]) -> None:
         method, spec = pair
         for value, good in values(spec):
-            asked = Order("stylize", method.name, ID, (STYLE,), {spec.name: [value] if spec.many else value})
+            said = {"blend": [value, 1], "semantic": [value, value]}.get(spec.name, [value]) if spec.many else value
+            styles = (STYLE, STYLE) if spec.name == "blend" else (STYLE,)
+            asked = Order("stylize", method.name, ID, styles, {spec.name: said})
             try:
                 told = check(asked, Limits(pixel_steps=10**14, job_side=32_768)).options[spec.name]
             except OptionError:
                 assert not good, value
                 continue
             assert good, value
-            assert told == ([value] if spec.many else value)
+            assert told == said
 
     def test_the_page_gets_the_same(self, client: httpx.Client) -> None:
         found = {method["name"]: method["options"] for method in client.get("/api/methods").json()}
@@ -103,8 +106,8 @@ def values(spec: Spec) -> Iterator[tuple[Any, bool]]:
     """What fits an option, and what does not."""
     yield True, spec.kind is bool
     yield object(), False
-    if spec.choices:
-        yield from ((word, True) for word in spec.choices)
+    if choices := tuple(ENCODERS) if spec.name == "encoder" else spec.choices:
+        yield from ((word, True) for word in choices)
         yield "nonsense", False
     elif spec.kind in (int, float):
         assert spec.low is not None

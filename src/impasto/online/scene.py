@@ -165,10 +165,6 @@ def divide(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> t
     """
     shares = check_blend(options.blend, len(styles))
     check_masks(options, len(styles))
-    if options.style_mask and len(options.style_mask) != len(styles):
-        raise OptionError(
-            f"--style-mask has {len(options.style_mask)} masks for {len(styles)} paintings; give one each"
-        )
     if options.semantic:
         return _by_colour(canvas, styles, options)
     inside, remarks = [], []
@@ -185,8 +181,6 @@ def divide(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> t
 
 def _by_colour(canvas: Size, styles: Sequence[Picture], options: OnlineOptions) -> tuple[tuple[Part, ...], list[str]]:
     """What two maps paint in one colour belongs together (Champandard 2016, arXiv 1603.01768)."""
-    if len(options.semantic) != 2 or len(styles) != 1 or options.mask or options.style_mask:
-        raise OptionError("--semantic takes two maps, the photo's and the painting's, one painting, and no masks")
     sizes = canvas, styles[0].size
     (photo, first), (painting, second) = (read_map(*given) for given in zip(options.semantic, sizes, strict=True))
     labels, remarks = label_regions(photo, painting)

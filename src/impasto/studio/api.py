@@ -260,7 +260,8 @@ def events(
 ) -> Response:  # fmt: skip
     """A job's events as they happen: started, progress, preview, notice, state, and in the end `end` with the job."""
     room, owner = _room(request), _owner(request)
-    row, seen = room.queue.get(job, owner), int(last_event_id or after)
+    row = room.queue.get(job, owner)
+    seen = min(int(last_event_id or after), row.told)  # of another job, perhaps: what was never told is not yet heard
     if row.state not in ("queued", "running") and seen >= row.told:
         return Response(status_code=204)  # which tells a browser not to come again
     return EventStream(room, job, owner, seen, request.app.state.streams)

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image
 
 from impasto.errors import LimitError, MissingExtraError, PictureError
 from impasto.image import fit, read, resize_picture, write
-from impasto.image.formats import sniff
+from impasto.image.formats import READABLE, sniff
 from impasto.image.metadata import EXIF_START
 from impasto.picture import Picture
 from impasto.studio.errors import KindError
@@ -73,7 +73,7 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     try:
         kind = sniff(data[:256], "this file")
     except PictureError as error:
-        raise KindError(str(error)) from None
+        raise KindError(str(error).replace(READABLE, ", ".join(TAKEN))) from None
     if kind not in TAKEN:
         raise KindError(f"{kind} is not taken here; mend: save it as PNG or JPEG")
     if kind != "HEIF":
@@ -82,6 +82,8 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         picture = read(data, max_pixels=limits.pixels)
     except MissingExtraError as error:
         raise KindError(str(error)) from None
+    except PictureError as error:
+        raise PictureError(str(error).replace("the picture given as bytes", "the picture")) from None
     if max(picture.size) > limits.side:
         raise _too_long(picture.size, limits.side)
     return packed(replace(picture, exif=harmless(picture.exif), settings=believed(picture.settings)))

@@ -13,10 +13,12 @@ from threading import Event as StopSignal
 from typing import Any, Literal, Self
 
 from impasto import api
+from impasto.controls import check_masks
+from impasto.encoders import get_spec
 from impasto.errors import LimitError, MissingExtraError, OptionError
 from impasto.events import Event
 from impasto.methods import METHODS, Method, get_method
-from impasto.options import Spec, StylizeOptions
+from impasto.options import Spec, StylizeOptions, check_blend
 from impasto.picture import Picture
 from impasto.studio.gallery import built_in, open_picture
 from impasto.studio.limits import Limits
@@ -98,6 +100,9 @@ def check(order: Order, limits: Limits) -> Order:
     method = _method(order)
     if forbidden := [name for name in OURS if order.options.get(name) is not None]:
         raise OptionError(f"{forbidden[0]} is not for guests to say; leave it out")
+    known = sorted(spec.name for spec in method_specs(method))
+    if unknown := sorted(set(order.options) - {*known, *OURS}):
+        raise OptionError(f"{method.name} has no option {unknown[0]!r}; it has {', '.join(known)}")
     options = method.options_class.from_dict(order.options)
     for name, word in _files(order.options):
         if not _ID.match(word):
@@ -105,6 +110,7 @@ def check(order: Order, limits: Limits) -> Order:
     if (begin := getattr(options, "init", None)) and begin not in _INITS and not _ID.match(begin):
         raise OptionError(f"init takes {', '.join(_INITS)} or the id of an uploaded picture")
     _check_parts(order, method, limits)
+    _check_fit(order, options)
     _check_work(order, options, limits)
     told = {key: value for key, value in options.to_dict().items() if key not in OURS}
     return replace(order, options=told)
@@ -178,6 +184,20 @@ def _check_parts(order: Order, method: Method, limits: Limits) -> None:
     for word in (order.content, *order.styles):
         if word and not _ID.match(word) and (word == order.content or word not in built_in()):
             raise OptionError("a picture is named by its id, a built-in style by its name")
+
+
+def _check_fit(order: Order, options: StylizeOptions) -> None:
+    """Whether options fit the paintings and each other, so that nobody waits in line to be told that they do not."""
+    if options.blend and order.job != "reconstruct":
+        check_blend(options.blend, len(order.styles))
+    if order.job == "stylize":
+        check_masks(options, len(order.styles))
+    if (name := getattr(options, "encoder", None)) is None:
+        return
+    layers = get_spec(name).layers
+    asked = *order.layers, *getattr(options, "style_layers", ()), *getattr(options, "content_layers", ())
+    if strange := [layer for layer in asked if layer not in layers]:
+        raise OptionError(f"{name} has no layer {strange[0]!r}; it has {', '.join(layers)}")
 
 
 def _check_work(order: Order, options: StylizeOptions, limits: Limits) -> None:

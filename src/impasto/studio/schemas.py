@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from impasto.encoders import ENCODERS
 from impasto.methods import Method
 from impasto.options import Spec
 from impasto.studio.orders import Kind, method_specs
@@ -197,8 +198,8 @@ def _schema(spec: Spec) -> dict[str, Any]:
     one: dict[str, Any] = {"type": {int: "integer", float: "number", bool: "boolean"}.get(spec.kind, "string")}
     if spec.kind is Path:
         one |= {"pattern": "^[0-9a-f]{32}$", "format": "picture-id"}
-    if spec.choices:
-        one["enum"] = list(spec.choices)
+    if choices := tuple(ENCODERS) if spec.name == "encoder" else spec.choices:
+        one["enum"] = list(choices)
     if spec.low is not None:
         one["minimum"] = spec.low
     if spec.high is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from impasto.errors import OptionError
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Claim, Queue
@@ -123,10 +125,18 @@ def test_many_at_once_never_exceed_a_clients_share(database: Database) -> None:
 
 
 def test_the_same_key_at_once_is_one_job(queue: Queue, submit: Submit) -> None:
-    told = at_once(lambda n: submit(n, key="k"))
+    told = at_once(lambda _: submit(key="k"))
     assert len(set(told)) == 1
     assert queue.depth() == {"queued": 1}
     assert submit(owner="ben", key="k") not in told
+
+
+def test_a_key_stands_for_one_order(queue: Queue) -> None:
+    asked = {"styles": ("a", "b"), "options": {"strength": 0.5}}
+    first = queue.submit(asked, owner=OWNER, client="here", key="k")
+    assert queue.submit(json.loads(json.dumps(asked)), owner=OWNER, client="here", key="k") == first
+    with pytest.raises(OptionError, match="this Idempotency-Key stands for another order"):
+        queue.submit(asked | {"styles": ("a",)}, owner=OWNER, client="here", key="k")
 
 
 def test_the_same_key_is_the_same_job_when_the_queue_is_full_and_when_it_is_over(database: Database) -> None:

@@ -8,6 +8,7 @@ do distributed locking). The clock is the database's, the same for all machines.
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from impasto.errors import OptionError
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
 from impasto.studio.jobs.database import Database, alone
 from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
@@ -69,7 +71,7 @@ class Queue:
         self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None,
         quick: bool = False,
     ) -> str:  # fmt: skip
-        """Adds a job. The same key of the same owner is the same job.
+        """Adds a job. The same order of the same owner with the same key is the same job.
 
         Returns:
             Its id.
@@ -77,14 +79,19 @@ class Queue:
         Raises:
             BusyError: when the queue is full, or the client has as many jobs as it may.
             MissingError: when a picture that it reads is gone.
+            OptionError: when the key stands for another order.
         """
+        order = json.loads(json.dumps(order))  # as it will be read again
         if not key:  # a full queue says so without waiting for whoever writes
             with self._database.read() as connection:
                 self._check_room(connection, client)
         with self._database.write() as connection:
             alone(connection)
-            if key and (known := connection.scalar(select(jobs.c.id).where(jobs.c.owner == owner, jobs.c.key == key))):
-                return str(known)
+            same = select(jobs.c.id, jobs.c.order).where(jobs.c.owner == owner, jobs.c.key == key)
+            if key and (known := connection.execute(same).one_or_none()):
+                if dict(known.order) != order:
+                    raise OptionError("this Idempotency-Key stands for another order; mend: one of its own for each")
+                return str(known.id)
             self._check_room(connection, client)
             wanted = set(reads)
             found = select(pictures.c.id).where(pictures.c.id.in_(wanted), pictures.c.owner == owner)
@@ -92,7 +99,7 @@ class Queue:
                 raise MissingError("a picture of this job is gone; mend: upload it again")
             identity, last = secrets.token_hex(16), connection.scalar(select(func.max(jobs.c.created)))
             connection.execute(insert(jobs).values(
-                id=identity, owner=owner, client=client, key=key, order=dict(order), quick=quick, state="queued",
+                id=identity, owner=owner, client=client, key=key, order=order, quick=quick, state="queued",
                 created=max(self._database.clock(connection), (last or 0) + TICK), cancel=False, stand={},
             ))  # fmt: skip
             for picture in wanted:

@@ -82,21 +82,28 @@ async function forget(style) {
 
 /**
  * Adds paintings and chooses them; one that Impasto painted brings its settings back instead.
- * @returns {Promise<boolean>} whether there is a new painting
+ * @returns {Promise<any[]>} the new paintings
  */
 export async function takePaintings(files, plainly = false) {
-  if (!files.length) return false;
+  if (!files.length) return [];
   const taken = await send(files, "style");
   const [result] = taken.filter(bearsSettings);
   if (result && !plainly && files.length === 1) {
     await restore(result, () => takePaintings(files, true));
-    return false;
+    return [];
   }
-  if (!taken.length) return false;
+  if (!taken.length) return [];
   await refreshGallery();
   const added = taken.map(({ id }) => ({ id, weight: 1 }));
   const several = state.several || added.length > 1;
   change({ several, styles: several && state.several ? [...state.styles, ...added] : added });
   say(`${taken.map(({ name }) => name).join(", ")} added`);
-  return true;
+  byId("gallery").scrollTo({ left: 0 }); // where one's own hang
+  return taken;
+}
+
+/** Takes paintings away that were not meant as such. */
+export async function forgetPaintings(paintings) {
+  await Promise.all(paintings.map(({ id }) => remove(`/api/pictures/${id}`).catch(() => {})));
+  await refreshGallery();
 }

@@ -36,6 +36,7 @@ export async function refreshHistory() {
   try {
     jobs = await get(`/api/jobs?limit=${PAGE}`);
     if (away) { away = false; told.back(); }
+    await missShown();
     tell("", "history-trouble");
     drawHistory();
   } catch (error) {
@@ -45,6 +46,13 @@ export async function refreshHistory() {
   clearTimeout(timer);
   timer = setTimeout(() => (document.visibilityState === "visible" ? refreshHistory() : undefined),
     away || jobs.some(isOpen) ? OFTEN : SELDOM);
+}
+
+/** The job that is looked at may have been deleted in another tab. */
+async function missShown() {
+  const id = state.job;
+  if (!id || all().some((job) => job.id === id)) return;
+  await get(`/api/jobs/${id}`).catch((error) => error.status === 404 && told.forgotten(id));
 }
 
 const isOpen = (job) => OPEN.includes(job.state);

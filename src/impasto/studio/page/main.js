@@ -6,7 +6,7 @@ import { byId, make, notice, say, span, stem, tell } from "./dom.js";
 import { drawGallery, openGallery, styleOf } from "./gallery.js";
 import { drawHistory, openHistory, refreshHistory } from "./history.js";
 import { paintLive, stopLive, watchLive } from "./live.js";
-import { end as endMask, openMask } from "./mask.js";
+import { brushing, end as endMask, openMask } from "./mask.js";
 import { masked } from "./masked.js";
 import { called, drawMethods, fits, openMethods, USUAL } from "./method.js";
 import { drawForm, learn } from "./options.js";
@@ -61,11 +61,17 @@ function listen() {
   byId("layers").addEventListener("change", () => change({ layers: [...document.querySelectorAll("[name=layer]:checked")].map(({ value }) => value) }));
   byId("statistics").addEventListener("change", (event) => change({ statistics: event.target.checked }));
   for (const name of ["width", "height"]) {
-    byId(name).addEventListener("change", (event) => change({ texture: { ...state.texture, [name]: Math.round(Number(event.target.value)) } }));
+    byId(name).addEventListener("change", ({ target }) => {
+      target.value = within(target);
+      change({ texture: { ...state.texture, [name]: Number(target.value) } });
+    });
   }
   byId("tileable").addEventListener("change", (event) => change({ texture: { ...state.texture, tileable: event.target.checked } }));
   subscribe(onChange);
 }
+
+/** A side of a texture in pixels, kept within what the field allows. */
+const within = ({ value, min, max }) => Math.min(Number(max), Math.max(Number(min), Math.round(Number(value)) || 512));
 
 function setMode(mode) {
   const chosen = state.method !== USUAL[state.mode] && fits(state.method, mode); // by somebody, not by the page
@@ -79,6 +85,7 @@ function onChange(names) {
   if (names.has("job")) return state.job ? watchJob(state.job) : refresh();
   const other = ["photo", "mode"].some((name) => names.has(name)) || (isFast() && !ordering);
   if (state.job && other) return change({ job: null });
+  if (brushing() && !names.has("photo") && !names.has("mode")) return undefined; // what is brushed is not lost to a slider
   return state.job ? undefined : refresh();
 }
 
@@ -153,6 +160,7 @@ async function start() {
     tell("", "form-trouble");
     change({ job: job.id });
     refreshHistory();
+    if (document.activeElement === document.body) byId("stage").focus({ preventScroll: true }); // the button is gone
   } catch (error) { tell(error.message, "form-trouble"); } finally {
     ordering = false;
     drawStart();
@@ -206,10 +214,11 @@ function ended(job, photo, title) {
   show(result ? { photo, after: result.url, download: `${result.url}?download=1`, title, line, tiles: job.job === "texture" } : { photo, title, line });
 }
 
-/** While the mask is brushed only the photo hangs there. */
+/** While the mask is brushed only the photo hangs there; afterwards what was changed meanwhile is painted. */
 function masking(on) {
   byId("wall").classList.toggle("masking", on);
   byId("placard").hidden = on || byId("frame").hidden;
+  if (!on && !state.job) refresh();
 }
 
 function gone(error) { tell(error.message); }

@@ -60,6 +60,9 @@ async function begin() {
   canvas.focus();
 }
 
+/** Whether somebody brushes now. */
+export const brushing = () => plane !== null;
+
 /** Leaves it as it was. */
 export function end() {
   if (!plane) return;

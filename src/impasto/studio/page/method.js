@@ -15,6 +15,12 @@ export function openMethods(told) {
   byId("method").addEventListener("click", (event) => { // arrow keys click as well, but whoever uses them looks on
     if (event.detail && event.target.name === "method") byId("methods").open = false;
   });
+  byId("method").addEventListener("keydown", (event) => {
+    if (!["Enter", "Escape"].includes(event.key)) return;
+    event.preventDefault(); // Enter would begin to paint
+    byId("methods").open = false;
+    byId("methods").querySelector("summary").focus();
+  });
 }
 
 /** Those that do what the present mode asks for. */

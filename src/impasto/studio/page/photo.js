@@ -1,8 +1,8 @@
 /** The photo: picked, dropped, pasted; and where whatever else is dropped or pasted goes. */
 
 import { get } from "./api.js";
-import { byId, notice, say } from "./dom.js";
-import { takePaintings } from "./gallery.js";
+import { byId, notice, say, tell } from "./dom.js";
+import { forgetPaintings, takePaintings } from "./gallery.js";
 import { bearsSettings, restore } from "./restore.js";
 import { change, state } from "./state.js";
 import { send } from "./uploads.js";
@@ -50,8 +50,9 @@ export async function takePhoto(files, plainly = false) {
 }
 
 async function takeExample() {
-  const blob = await (await fetch("page/raccoon.jpg")).blob();
+  const blob = await (await fetch("/page/raccoon.jpg")).blob();
   await takePhoto([new File([blob], "raccoon.jpg", { type: blob.type })]);
+  byId("gallery").querySelector("[data-style]")?.focus({ preventScroll: true }); // the button is gone; this comes next
 }
 
 /** What is pasted is the photo if there is none, else a painting; a click makes it the other. */
@@ -61,8 +62,15 @@ async function paste(event) {
   event.preventDefault();
   const asPhoto = state.mode === "reconstruct" || (state.mode === "stylize" && !state.photo);
   if (asPhoto) { await takePhoto(files); return; }
+  const before = { styles: state.styles, several: state.several };
   const taken = await takePaintings(files);
-  if (taken && state.mode === "stylize") notice("Pasted as a painting.", "Make it the photo", () => takePhoto(files, true));
+  if (taken.length && state.mode === "stylize") {
+    notice("Pasted as a painting.", "Make it the photo", async () => {
+      change(before);
+      await forgetPaintings(taken);
+      await takePhoto(files, true);
+    });
+  }
 }
 
 /** Files out of a drop or a paste. @returns {File[]} */
@@ -93,6 +101,9 @@ function openDrops() {
     const place = byId(id);
     place.addEventListener("dragenter", () => place.classList.add("over"));
     for (const name of ["dragleave", "drop"]) place.addEventListener(name, () => place.classList.remove("over"));
-    place.addEventListener("drop", (event) => take(picturesIn(event.dataTransfer)));
+    place.addEventListener("drop", (event) => {
+      const files = picturesIn(event.dataTransfer);
+      if (files.length) take(files); else tell("That is no picture; drop a JPEG, PNG, WebP, AVIF, TIFF or HEIC file.", "rail-trouble");
+    });
   }
 }

@@ -3,6 +3,8 @@
 import { byId, tell } from "./dom.js";
 import { divide, hangSize, openView, setDivided, setFull, wipe } from "./view.js";
 
+const LOST = "A picture cannot be loaded now. It may have been deleted, or the studio may be away.";
+
 let held = null; // the address of a picture that only this page has
 let shown = { photo: "", kind: "" };
 let turn = 0;
@@ -27,7 +29,10 @@ export async function show({ photo = null, after = "", blob = null, download = "
   const made = blob ? URL.createObjectURL(blob) : "";
   const source = made || after;
   const [before, over] = await Promise.all([ready(photo?.url), ready(source)]);
+  const lost = (photo && !before) || (source && !over);
   if (mine !== turn) { if (made) URL.revokeObjectURL(made); return; } // something newer hangs there
+  if (lost) { tell(LOST, "stage-trouble"); return; } // what hangs there is better than nothing
+  if (byId("stage-trouble").textContent === LOST) tell("", "stage-trouble");
   if (held) URL.revokeObjectURL(held);
   held = made;
   const first = Boolean(over && before) && (shown.kind !== "both" || shown.photo !== photo.url);
@@ -57,10 +62,7 @@ async function ready(url) {
   if (!url) return null;
   const picture = new Image();
   picture.src = url;
-  try { await picture.decode(); } catch {
-    tell("A picture cannot be loaded. It may have been deleted.", "stage-trouble");
-    return null;
-  }
+  try { await picture.decode(); } catch { return null; }
   return picture;
 }
 

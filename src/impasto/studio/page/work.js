@@ -66,7 +66,7 @@ function listen(id, job, told) {
   source = new EventSource(`/api/jobs/${id}/events`);
   const on = (kind, act) => source.addEventListener(kind, (event) => watched === id && act(JSON.parse(event.data)));
   on("state", (data) => { job.state = data.state; draw(job); });
-  on("started", (data) => { job.steps = data.steps; draw(job); });
+  on("started", (data) => { job.steps = data.steps; losses = []; draw(job); }); // of another attempt, perhaps
   on("progress", (data) => {
     Object.assign(job, { step: data.step, steps: data.steps, seconds_left: data.seconds_left, state: "running" });
     losses.push({ step: data.step, loss: data.loss, width: data.width });
@@ -100,7 +100,7 @@ export function leave() {
 export async function cancel() {
   if (!watched) return;
   byId("cancel").disabled = true;
-  byId("progress-text").textContent = "Stopping; what is painted so far is kept";
+  byId("progress-text").textContent = "Stopping after the present step; what is painted so far is kept";
   say("Stopping");
   await post(`/api/jobs/${watched}/cancel`);
 }
