@@ -183,6 +183,27 @@ class TestPainting:
         page.keyboard.press("End")
         assert handle.get_attribute("aria-valuetext") == "photo 100 percent, painting 0 percent"
 
+    def test_methods_by_keyboard(self, page: Page) -> None:
+        paint(page)
+        page.focus("#methods > summary")
+        page.keyboard.press("Enter")
+        page.focus("#method input:checked")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        assert page.get_attribute("#methods", "open") is None
+        assert "Gatys" in page.inner_text("#method-name")
+        assert page.locator(".at-work").count() == 0  # Enter closed the list and began nothing
+
+    def test_what_is_dropped_and_is_no_picture(self, page: Page) -> None:
+        page.evaluate("""() => {
+            const held = new DataTransfer();
+            held.items.add(new File(["words"], "words.txt", { type: "text/plain" }));
+            document.body.dispatchEvent(new DragEvent("dragenter", { dataTransfer: held, bubbles: true }));
+            const place = document.getElementById("drop-photo");
+            place.dispatchEvent(new DragEvent("drop", { dataTransfer: held, bubbles: true, cancelable: true }));
+        }""")
+        assert "That is no picture" in page.inner_text("#rail-trouble")
+
     def test_zoom_by_keyboard(self, page: Page) -> None:
         paint(page)
         wide = '() => document.getElementById("frame").getBoundingClientRect().width'
@@ -209,8 +230,8 @@ class TestPainting:
         assert page.locator(".swatch[aria-pressed=true]:has-text('pasted')").count() == 1
         page.click("#notice button:has-text('Make it the photo')")
         page.wait_for_selector("#notice[hidden]", state="attached")
-        page.locator(".away[aria-label='Delete pasted.png']").click()
         page.wait_for_selector(".swatch:has-text('pasted')", state="detached")
+        assert page.locator(".swatch[aria-pressed=true]").count() == 0
 
     def test_a_drop_goes_where_it_was_dropped(self, page: Page) -> None:
         drop = """([bytes, id]) => {
@@ -305,6 +326,19 @@ class TestMask:
         page.keyboard.press("Space")
         page.click("#mask-use")
         page.wait_for_selector("#mask-state:not([hidden])")
+
+    def test_a_slider_does_not_cost_what_is_brushed(self, page: Page) -> None:
+        paint(page)
+        page.click("#mask-open")
+        page.focus("#canvas")
+        page.keyboard.press("Space")
+        before = shown(page)
+        page.focus("#option-strength")
+        page.keyboard.press("Home")
+        assert page.is_visible("#canvas")
+        page.click("#mask-use")
+        page.wait_for_selector("#mask-state:not([hidden])")
+        page.wait_for_selector(f"#after:not([src='{before}'])")
 
 
 class TestPicturesOfOptions:
