@@ -43,6 +43,18 @@ def answer(address: str, **headers: str) -> str:
         return str(response.read().decode())
 
 
+def test_a_public_address_is_told_by_a_name_that_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_STUDIO_TOKEN", f"anna:{SECRET} ben:{SECRET}2")
+    words = ("--host", "0.0.0.0", "--allow-host", "localhost", "--workers", "0")
+    with running(folder, *words) as (process, greeting):
+        address = greeting.split()[2]
+        assert address.startswith("http://localhost:")
+        assert "Impasto" in answer(address.partition("?")[0], Authorization=f"Bearer {SECRET}2")
+        process.terminate()
+        assert process.stderr
+        assert "put a proxy with TLS before it" in process.stderr.read()
+
+
 class TestRefused:
     def test_a_public_address_without_a_token(self, impasto: Run) -> None:
         ran = impasto("studio", "--host", "0.0.0.0", "--no-browser")

@@ -24,6 +24,7 @@ from impasto.studio.guard import LOCAL
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.tables import jobs
 from impasto.studio.limits import Limits
+from impasto.studio.patience import Patience
 from impasto.studio.room import Room
 
 from .conftest import STYLE, png
@@ -69,7 +70,8 @@ def served(folder: Path, *, tokens: dict[str, str] | None = None, **limits: Any)
     told = {"jobs_per_client": 1000, "queue": 1000} | limits
     room = Room(Database(f"sqlite:///{folder / 'jobs.db'}"), str(folder / "pictures"), Limits(**told), tokens or {})
     config = uvicorn.Config(
-        make_app(room, hosts=LOCAL), log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        make_app(room, hosts=LOCAL), http=Patience, log_config=None, access_log=False, server_header=False,
+        proxy_headers=False,
         limit_concurrency=room.limits.connections, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -144,7 +144,7 @@ class TestPainting:
         with page.expect_download() as download:
             page.click("#download")
         result = Path(str(download.value.path())).read_bytes()
-        page.evaluate("() => localStorage.clear()")
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
         page.reload()
         page.wait_for_selector(".swatch")
         page.set_input_files("#photo-file", {"name": "r.png", "mimeType": "image/png", "buffer": result})

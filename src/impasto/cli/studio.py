@@ -24,14 +24,21 @@ from impasto.errors import ImpastoError, OptionError
 if TYPE_CHECKING:
     import uvicorn
 
+    from impasto.studio.room import Room
+
 PORT = 7400
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 READ_SECONDS = 60.0
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="where to listen; others than this machine need a --token")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free")]
 Token = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME:SECRET", help="who may come in; may be given more than once, each sees only his own"),
+    typer.Option(
+        metavar="NAME:SECRET",
+        envvar="IMPASTO_STUDIO_TOKEN",
+        help="who may come in; may be given more than once, each sees only his own; as a variable nobody else reads it",
+    ),
 ]
 Allow = Annotated[
     list[str] | None, typer.Option("--allow-host", metavar="NAME", help="a name under which browsers reach it")
@@ -65,6 +72,7 @@ def _serve(
     from impasto.studio.jobs.database import Database
     from impasto.studio.limits import Limits
     from impasto.studio.memory import few_arenas
+    from impasto.studio.patience import Patience
     from impasto.studio.room import Room
     from impasto.studio.store import Store
 
@@ -79,27 +87,32 @@ def _serve(
     logs.begin()
     few_arenas()
     config = uvicorn.Config(
-        make_app(room, hosts=hosts), log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        make_app(room, hosts=hosts), http=Patience, log_config=None, access_log=False, server_header=False,
+        proxy_headers=False,
         limit_concurrency=limits.connections, timeout_keep_alive=15, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
     line = _listen(host, port)
     secret = next(iter(tokens.values()), "")
-    address = f"http://{_shown(host)}:{line.getsockname()[1]}/"
+    name = (names[0] if names else "127.0.0.1") if host in ANYWHERE else _shown(host)
+    address = f"http://{name}:{line.getsockname()[1]}/"
     typer.echo(f"impasto studio: {address}{'?token=' + secret if secret else ''}  (Ctrl-C ends it)")
+    if not _is_local(host):
+        typer.echo("impasto studio: others can reach it, over plain HTTP; put a proxy with TLS before it", err=True)
     if browser:
         _open_when_up(server, address + (f"?token={secret}" if secret else ""))
-    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds), line, _ended_by_signals(server):
+    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds), line, _ended_by_signals(server, room):
         server.run(sockets=[line])
 
 
 @contextmanager
-def _ended_by_signals(server: uvicorn.Server) -> Iterator[None]:
+def _ended_by_signals(server: uvicorn.Server, room: Room) -> Iterator[None]:
     """SIGTERM and Ctrl-C end it in good order, workers included; its own way would end this process at once."""
 
     def end(number: int, _: FrameType | None) -> None:
         server.force_exit = server.should_exit and number == signal.SIGINT
         server.should_exit = True
+        room.ending.set()
 
     server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -169,7 +182,7 @@ def _is_local(host: str) -> bool:
 
 
 def _hosts(host: str, names: Sequence[str]) -> tuple[str, ...]:
-    own = () if host in ("0.0.0.0", "::") else (_shown(host).lower(),)  # noqa: S104 - compared, not bound
+    own = () if host in ANYWHERE else (_shown(host).lower(),)
     return ("localhost", "127.0.0.1", "[::1]", *own, *(name.lower() for name in names))
 
 

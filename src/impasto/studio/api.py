@@ -119,7 +119,7 @@ async def upload(request: Request, file: UploadFile, kind: Annotated[PictureKind
     room, owner = _room(request), _owner(request)
     if room.free_disk is not None and room.free_disk < room.limits.disk_bytes:
         raise BusyError("the disk is nearly full; mend: delete pictures, or make room", 60)
-    with metrics.decoding(), room.decoders.place():  # whoever has none is sent away before a byte is read
+    with metrics.decoding(), room.decoders.place():  # whoever has none is sent away before his file is looked at
         data = await file.read(room.limits.upload_bytes + 1)
         if len(data) > room.limits.upload_bytes:
             raise TooLargeError(f"the picture has more than {room.limits.upload_bytes} bytes; mend: make it smaller")

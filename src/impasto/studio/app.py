@@ -55,7 +55,8 @@ def make_app(room: Room, *, hosts: tuple[str, ...]) -> FastAPI:
     _add_troubles(app)
     app.add_middleware(Count)
     app.add_middleware(Guard, rules=Rules(hosts, room.tokens, room.limits))
-    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), include_in_schema=False)
+    home = {"methods": ["GET", "HEAD"], "include_in_schema": False}
+    app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), **home)  # type: ignore[arg-type]
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     return app
 
@@ -116,6 +117,8 @@ def _add_troubles(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def unfit(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return trouble(400, 'the request is no JSON; mend: quote names and words with "')
         where = ".".join(str(part) for part in first["loc"][1:] if isinstance(part, str | int))[:80]
         return trouble(422, f"{where or 'the request'}: {first['msg']}")
 

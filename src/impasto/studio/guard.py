@@ -95,7 +95,8 @@ class Guard:
         scope["state"] |= {"owner": owner, "client": f"{owner}@{client[0] if client else 'local'}"[:64]}
         # Parts of files are of no use here, and have been a way to make servers work hard (CVE-2025-62727).
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
-        await self._app(scope, _counted(receive, self._limit(scope)), _with_headers(send))
+        heard = _counted(receive, self._limit(scope), self._rules.limits.body_seconds)
+        await self._app(scope, heard, _with_headers(send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         hosts = headers.getlist("host")
@@ -141,12 +142,17 @@ def _name(host: str) -> str:
     return re.sub(r":[0-9]+\Z", "", host).lower()
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
-    seen = 0
+def _counted(receive: Receive, limit: int, seconds: float) -> Receive:
+    """A body of so many bytes at most, with no longer pauses than that; whoever listens on afterwards may wait."""
+    seen, whole = 0, False
 
     async def count() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        try:
+            message = await asyncio.wait_for(receive(), None if whole else seconds)
+        except TimeoutError:
+            raise HTTPException(408, "the request did not come to its end", {"connection": "close"}) from None
+        whole = not message.get("more_body")
         seen += len(message.get("body", b""))
         if seen > limit:  # more than was announced, or nothing was
             raise HTTPException(413, _too_many(limit), {"connection": "close"})

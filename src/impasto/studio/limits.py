@@ -21,6 +21,7 @@ class Limits(Options):
 
     upload_bytes: int = option(25_000_000, "bytes of one uploaded picture", low=1_000, high=1_000_000_000)
     body_bytes: int = option(64_000, "bytes of any other request", low=1_000, high=1_000_000)
+    body_seconds: float = option(30.0, "without a byte of a request that has begun", low=1, high=3600)
     pixels: int = option(40_000_000, "pixels a picture may claim", low=10_000, high=400_000_000)
     side: int = option(16_384, "pixels a picture may claim on one side", low=64, high=65_535)
     decode_seconds: float = option(
@@ -39,7 +40,7 @@ class Limits(Options):
     fast_waiting: int = option(8, "callers that wait for such a picture", low=1, high=1000)
     queue: int = option(64, "jobs that wait", low=1, high=100_000)
     jobs_per_client: int = option(4, "jobs of one client that wait or run", low=1, high=100_000)
-    pixel_steps: int = option(2_000_000_000, "steps of a job times the pixels of its result", low=10**6, high=10**14)
+    pixel_steps: int = option(1_000_000_000, "steps of a job times the pixels of its result", low=10**6, high=10**14)
     job_side: int = option(8192, "pixels on the long side of a job's result", low=64, high=32_768)
     lease_seconds: float = option(
         30.0, "until a job whose worker has gone silent is given to another", low=1, high=3600

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from impasto.errors import ImpastoError, LimitError, PictureError
 from impasto.studio.errors import BusyError, KindError
@@ -26,6 +26,8 @@ streams = Gauge("impasto_streams", "Streams of events that are open", registry=r
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _REASONS = {KindError: "kind", LimitError: "limit", BusyError: "busy", PictureError: "damaged"}
+_FAILURES = {"the worker died%": "worker", "memory ran out%": "memory", "this is a fault%": "fault"}
+"""What a job's error begins with, and what that is called; all others say what was wrong with the order."""
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 
@@ -60,7 +62,9 @@ class Table:
         yield depth
         yield GaugeMetricFamily("impasto_workers", "Workers with a fresh sign of life", self._room.queue.alive())
         now = self._room.database.now
+        why = case(*((jobs.c.error.like(begin), name) for begin, name in _FAILURES.items()), else_="order")
         with self._room.database.read() as connection:
+            failed = connection.execute(select(why, func.count()).where(jobs.c.state == "failed").group_by(why)).all()
             hour = jobs.c.finished > now - 3600
             wait, run = connection.execute(
                 select(func.avg(jobs.c.started - jobs.c.created), func.avg(jobs.c.finished - jobs.c.started)).where(
@@ -69,6 +73,11 @@ class Table:
             ).one()
             oldest = connection.scalar(select(now - func.min(jobs.c.created)).where(jobs.c.state == "queued"))
             stands = connection.scalars(select(jobs.c.stand).where(jobs.c.state == "running")).all()
+        failures = GaugeMetricFamily("impasto_jobs_failed", "Failed jobs that are kept, by reason", labels=["reason"])
+        counted = dict.fromkeys([*_FAILURES.values(), "order"], 0) | {str(name): int(count) for name, count in failed}
+        for name, count in counted.items():
+            failures.add_metric([name], count)
+        yield failures
         rate = sum(s["step"] / s["seconds"] for s in stands if s.get("seconds"))
         for name, text, value in (
             ("wait_seconds_mean", "Mean wait of the last hour's jobs", wait),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -42,12 +43,14 @@ class Room:
         store_url: where pictures are.
         limits: all of them.
         tokens: name -> secret of everybody who may come in; empty on this machine alone.
+        ending: set when the server is to end: whoever listens to events is sent home.
     """
 
     database: Database
     store_url: str
     limits: Limits
     tokens: dict[str, str] = field(default_factory=dict)
+    ending: threading.Event = field(default_factory=threading.Event)
 
     @cached_property
     def store(self) -> Store:

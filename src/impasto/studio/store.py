@@ -1,8 +1,7 @@
 """Where pictures lie: a folder of this machine, or any store that fsspec knows by its address.
 
 A picture is two files, itself and a thumbnail; a job's preview is one; the state of its run lies in a folder beside
-them. Names are made here from ids, never from what
-users call their pictures, and a file is there whole or not at all.
+them. Names are made here from ids, never from what users call their pictures, and a file is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from impasto.image import targets
 from impasto.studio.errors import MissingError
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
+_OURS = re.compile(r"\.?[0-9a-f]{32}\.|\.impasto-[0-9a-f]{16}\.tmp\Z")
 STALE = 3600.0
 """Seconds after which a file that nobody has finished writing is swept away."""
 
@@ -99,11 +99,12 @@ class Store:
                 continue
 
     def names(self) -> Iterator[tuple[str, float]]:
-        """Every file with its age in seconds, as far as the store knows it."""
+        """Every file of ours with its age in seconds, as far as the store knows it; others' are left alone."""
         self._files.invalidate_cache()
         for found in self._files.ls(self._root, detail=True):
-            if found["type"] == "file":
-                yield str(found["name"]).rsplit("/", 1)[-1], _age(found)
+            name = str(found["name"]).rsplit("/", 1)[-1]
+            if found["type"] == "file" and _OURS.match(name):
+                yield name, _age(found)
 
     def sweep(self) -> None:
         """Deletes what somebody began to write and never finished."""

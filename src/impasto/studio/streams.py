@@ -64,7 +64,7 @@ class EventStream(Response):
     async def _lines(self) -> AsyncIterator[str]:
         said = time.monotonic()
         yield "retry: 1000\n\n"
-        while True:
+        while not self._room.ending.is_set():
             found = await run_in_threadpool(self._news)
             for row in found or ():
                 self._after = row.number

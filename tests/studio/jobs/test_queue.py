@@ -124,6 +124,15 @@ def test_many_at_once_never_exceed_a_clients_share(database: Database) -> None:
     assert queue.submit({}, owner=OWNER, client="there")
 
 
+def test_jobs_of_a_second_are_not_kept_out_by_long_ones(database: Database) -> None:
+    queue = Queue(database, Limits(jobs_per_client=2))
+    for quick in (False, False, True, True):
+        queue.submit({}, owner=OWNER, client="here", quick=quick)
+    for quick in (False, True):
+        with pytest.raises(BusyError, match="2 of your jobs"):
+            queue.submit({}, owner=OWNER, client="here", quick=quick)
+
+
 def test_the_same_key_at_once_is_one_job(queue: Queue, submit: Submit) -> None:
     told = at_once(lambda _: submit(key="k"))
     assert len(set(told)) == 1

@@ -151,12 +151,15 @@ def test_files_that_belong_to_nothing_are_swept_when_they_are_old(
     store.put(preview_file(job), b"preview")
     for name in (picture_file(nobody), thumbnail_file(nobody), preview_file(nobody), picture_file(just_now)):
         store.put(name, b"orphan")
-    (store.folder / ".impasto-half.tmp").write_bytes(b"half")
+    (store.folder / f".impasto-{'0' * 16}.tmp").write_bytes(b"half")
+    (store.folder / "holiday.jpg").write_bytes(b"somebody else's")
     for path in store.folder.iterdir():
         if path.name != picture_file(just_now):
             os.utime(path, (time.time() - ORPHAN - 60,) * 2)
     sweep(database, store)
-    left = {name for name, _ in store.names()}
+    left = {path.name for path in store.folder.iterdir() if path.is_file()} - {"jobs.db"}
+    assert "holiday.jpg" in left
+    left.discard("holiday.jpg")
     assert left == {picture_file(photo), thumbnail_file(photo), preview_file(job), picture_file(just_now)}
 
 

@@ -82,13 +82,18 @@ def test_a_file_that_many_write_is_always_one_of_theirs(store: Store) -> None:
 
 def test_what_nobody_finished_writing_is_swept_when_it_is_old(store: Store) -> None:
     assert store.folder
-    young, old, ours = store.folder / ".impasto-1.tmp", store.folder / ".impasto-2.tmp", store.folder / picture_file(ID)
-    for path in (young, old, ours):
+    young, old = (store.folder / f".impasto-{digit * 16}.tmp" for digit in "12")
+    ours = store.folder / picture_file(ID)
+    others = [store.folder / name for name in (".env", ".gitignore", "holiday.jpg", "notes.txt", ".impasto-mine.tmp")]
+    for path in (young, old, ours, *others):
         path.write_bytes(b"half")
     grown_old(old)
     grown_old(ours)
+    for path in others:
+        grown_old(path)
     store.sweep()
-    assert sorted(store.folder.iterdir()) == sorted([young, ours])
+    assert sorted(store.folder.iterdir()) == sorted([young, ours, *others])
+    assert {name for name, _ in store.names()} == {young.name, ours.name}
 
 
 def test_only_a_folder_keeps_the_state_of_runs(anywhere: Store) -> None:

@@ -84,7 +84,7 @@ class Queue:
         order = json.loads(json.dumps(order))  # as it will be read again
         if not key:  # a full queue says so without waiting for whoever writes
             with self._database.read() as connection:
-                self._check_room(connection, client)
+                self._check_room(connection, client, quick)
         with self._database.write() as connection:
             alone(connection)
             same = select(jobs.c.id, jobs.c.order).where(jobs.c.owner == owner, jobs.c.key == key)
@@ -92,7 +92,7 @@ class Queue:
                 if dict(known.order) != order:
                     raise OptionError("this Idempotency-Key stands for another order; mend: one of its own for each")
                 return str(known.id)
-            self._check_room(connection, client)
+            self._check_room(connection, client, quick)
             wanted = set(reads)
             found = select(pictures.c.id).where(pictures.c.id.in_(wanted), pictures.c.owner == owner)
             if len(connection.execute(found.with_for_update(read=True, key_share=True)).all()) != len(wanted):
@@ -285,11 +285,13 @@ class Queue:
 
     # What both rest on
 
-    def _check_room(self, connection: Connection, client: str) -> None:
+    def _check_room(self, connection: Connection, client: str, quick: bool) -> None:
+        """Whether there is a place; jobs of a second, which have workers of their own, are counted by themselves."""
         waiting = connection.scalar(select(func.count()).where(jobs.c.state == "queued")) or 0
         if waiting >= self._limits.queue:
             raise BusyError(f"{waiting} jobs wait already; mend: try again later", WAIT)
-        own = connection.scalar(select(func.count()).where(jobs.c.client == client, jobs.c.state.in_(OPEN))) or 0
+        alike = jobs.c.client == client, jobs.c.state.in_(OPEN), jobs.c.quick.is_(quick)
+        own = connection.scalar(select(func.count()).where(*alike)) or 0
         if own >= self._limits.jobs_per_client:
             raise BusyError(f"{own} of your jobs wait or run already; mend: wait for one, or cancel one", WAIT)
 

@@ -5,6 +5,8 @@ import { fast } from "./api.js";
 /** Pixels while a slider moves, and once it rests. */
 const QUICK = 512;
 const FINE = 1024;
+/** Pixels below which nothing is painted; smaller photos are enlarged. */
+const LEAST = 16;
 /** Milliseconds; a finer picture takes a few seconds, in which no quick one can be had. */
 const REST = 1200;
 
@@ -70,5 +72,5 @@ function again(now) {
 function ask({ order, size, longest }) {
   const { content, styles, options } = order();
   const { mask: _, ...rest } = options; // the mask is laid over here
-  return fast({ content, styles, options: { ...rest, size: Math.min(size, longest) }, format: "jpeg" });
+  return fast({ content, styles, options: { ...rest, size: Math.max(LEAST, Math.min(size, longest)) }, format: "jpeg" });
 }

@@ -146,7 +146,11 @@ function live() {
     await show({ photo, blob: picture, title, line: "A preview, painted at once" });
     byId("keep").hidden = state.job !== null;
     say("Painted anew");
-  }, (error) => tell(error.message, "stage-trouble"));
+  }, async (error) => { // what hangs there was painted of something else
+    await show({ photo, title: stem(photo.name) });
+    byId("keep").hidden = true;
+    tell(error.message, "stage-trouble");
+  });
 }
 
 /** Orders what is wished for, and watches it. */
@@ -191,10 +195,14 @@ function watchJob(id) {
       title = titleOf(job, photo);
       byId("placard").hidden = false;
       byId("download").hidden = true;
-      if (running && job.state !== "done") show({ photo, title, line: called(job.method) });
+      if (running && job.state !== "done" && !brushing()) show({ photo, title, line: called(job.method) });
     },
-    onPreview: (url) => show({ photo, after: url, title, line: "The picture so far" }),
-    onEnd: (job) => { running = false; ended(job, photo, title); refreshHistory(); },
+    onPreview: (url) => !brushing() && show({ photo, after: url, title, line: "The picture so far" }),
+    onEnd: (job) => {
+      running = false;
+      if (!brushing()) ended(job, photo, title);
+      refreshHistory();
+    },
     onTrouble: (error) => (error.status === 404 ? change({ job: null }) : tell(error.message, "stage-trouble")),
   });
 }
@@ -217,8 +225,9 @@ function ended(job, photo, title) {
 /** While the mask is brushed only the photo hangs there; afterwards what was changed meanwhile is painted. */
 function masking(on) {
   byId("wall").classList.toggle("masking", on);
-  byId("placard").hidden = on || byId("frame").hidden;
-  if (!on && !state.job) refresh();
+  if (on) show({ photo: state.photo, title: stem(state.photo.name) }); // its shape, whatever hung there
+  else if (state.job) watchJob(state.job);
+  else refresh();
 }
 
 function gone(error) { tell(error.message); }

@@ -14,6 +14,8 @@ export async function masked(blob, photo, mask) {
   Object.assign(sheet, { width, height });
   const paper = sheet.getContext("2d", { willReadFrequently: true });
   const read = (picture) => {
+    paper.fillStyle = "#fff"; // under what is transparent
+    paper.fillRect(0, 0, width, height);
     paper.drawImage(picture, 0, 0, width, height);
     return paper.getImageData(0, 0, width, height);
   };

@@ -9,7 +9,11 @@ const JOBS = ["stylize", "texture", "reconstruct"];
 const ID = /^[0-9a-f]{32}$/;
 
 /** Whether a picture says how Impasto painted it, in the studio or on a command line. */
-export const bearsSettings = (picture) => Boolean(picture?.settings?.method && typeof picture.settings.options === "object");
+export const bearsSettings = ({ settings }) => typeof settings?.method === "string" && isPlain(settings.options)
+  && [settings.styles, settings.layers].every((list) => list === undefined || words(list))
+  && [undefined, null].concat(JOBS).includes(settings.job);
+const isPlain = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const words = (list) => Array.isArray(list) && list.every((one) => typeof one === "string");
 
 /**
  * Takes the settings out of an uploaded result.
@@ -35,9 +39,10 @@ export async function apply(order, job = null) {
   const names = new Set((await get("/api/styles")).map((style) => style.id));
   const asked = order.styles || [];
   const styles = asked.filter((id) => names.has(id));
-  const weights = order.options.blend || [];
+  const weights = Array.isArray(order.options.blend) ? order.options.blend.filter(Number.isFinite) : [];
   const [photo, mask] = await Promise.all([found(order.content), found(order.options.mask?.[0])]);
-  const size = Array.isArray(order.size) ? { width: order.size[0], height: order.size[1] } : order.size;
+  const told = Array.isArray(order.size) ? { width: order.size[0], height: order.size[1] } : order.size;
+  const size = Number.isInteger(told?.width) && Number.isInteger(told?.height) ? told : null;
   change({
     mode: order.job,
     method: knows(order.method) ? order.method : state.method,

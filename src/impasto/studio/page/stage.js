@@ -29,7 +29,7 @@ export async function show({ photo = null, after = "", blob = null, download = "
   const made = blob ? URL.createObjectURL(blob) : "";
   const source = made || after;
   const [before, over] = await Promise.all([ready(photo?.url), ready(source)]);
-  const lost = (photo && !before) || (source && !over);
+  const lost = source ? !over : photo && !before;
   if (mine !== turn) { if (made) URL.revokeObjectURL(made); return; } // something newer hangs there
   if (lost) { tell(LOST, "stage-trouble"); return; } // what hangs there is better than nothing
   if (byId("stage-trouble").textContent === LOST) tell("", "stage-trouble");

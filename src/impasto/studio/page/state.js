@@ -1,4 +1,4 @@
-/** What the page is about: one object, kept in this browser, with subscribers. */
+/** What the page is about: one object with subscribers, kept for this tab, and for the next that is opened. */
 
 const KEY = "impasto-studio";
 
@@ -18,7 +18,7 @@ const START = {
 
 function stored() {
   try {
-    const told = JSON.parse(localStorage.getItem(KEY)) || {};
+    const told = JSON.parse(sessionStorage.getItem(KEY) || localStorage.getItem(KEY)) || {};
     return Object.fromEntries(Object.entries(told).filter(([name]) => name in START));
   } catch { return {}; }
 }
@@ -34,7 +34,9 @@ export function change(values) {
   const names = new Set(Object.keys(values).filter((name) => state[name] !== values[name]));
   if (!names.size) return;
   Object.assign(state, values);
-  try { localStorage.setItem(KEY, JSON.stringify(state)); } catch { /* a browser that keeps nothing still paints */ }
+  try {
+    for (const kept of [sessionStorage, localStorage]) kept.setItem(KEY, JSON.stringify(state));
+  } catch { /* a browser that keeps nothing still paints */ }
   for (const callback of subscribers) callback(names);
 }
 

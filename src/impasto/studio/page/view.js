@@ -21,6 +21,7 @@ let wiping = 0;
 
 /** Listens to pointers, keys and the window. @param {(full: boolean) => void} onZoom */
 export function openView(onZoom) {
+  onZoomed = onZoom;
   const wall = byId("wall");
   new ResizeObserver(() => hang()).observe(wall);
   wall.addEventListener("keydown", (event) => event.target === wall && keys(event, onZoom));
@@ -39,9 +40,11 @@ export function openView(onZoom) {
 export function hangSize(told) {
   const same = size && told && Math.abs(size.width / size.height - told.width / told.height) < 0.02;
   size = told;
-  if (!same) wide = null;
+  if (!same && wide !== null) { wide = null; onZoomed(false); }
   hang();
 }
+
+let onZoomed = () => {};
 
 /** Whether there is something on either side. */
 export function setDivided(on) {

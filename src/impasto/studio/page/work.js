@@ -16,6 +16,7 @@ let watched = null;
 let losses = [];
 let frame = 0;
 let quarter = 0;
+let callbacks = null;
 
 /**
  * Orders a job. A studio that is busy is asked again when it said so; the key makes two askings one job.
@@ -44,6 +45,7 @@ export async function order(told, onWait, wantsStill) {
  */
 export async function watch(id, told) {
   leave();
+  callbacks = told;
   watched = id;
   losses = [];
   quarter = 0;
@@ -66,7 +68,7 @@ function listen(id, job, told) {
   source = new EventSource(`/api/jobs/${id}/events`);
   const on = (kind, act) => source.addEventListener(kind, (event) => watched === id && act(JSON.parse(event.data)));
   on("state", (data) => { job.state = data.state; draw(job); });
-  on("started", (data) => { job.steps = data.steps; losses = []; draw(job); }); // of another attempt, perhaps
+  on("started", (data) => { job.steps = data.steps; losses = []; quarter = 0; draw(job); }); // of another attempt, perhaps
   on("progress", (data) => {
     Object.assign(job, { step: data.step, steps: data.steps, seconds_left: data.seconds_left, state: "running" });
     losses.push({ step: data.step, loss: data.loss, width: data.width });
@@ -86,6 +88,12 @@ function listen(id, job, told) {
 function again(id, told) {
   setTimeout(() => watched === id && watch(id, told), AGAIN);
 }
+
+/** A tab that nobody sees keeps no line: browsers have six for all tabs together. */
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") source?.close();
+  else if (watched) watch(watched, callbacks);
+});
 
 /** Looks away; the job goes on. */
 export function leave() {
