@@ -64,8 +64,16 @@ IMPASTO = Pair(
     card=Card(network="ghiasi", model=MAGENTA.model, code=100, least=17, bytes_per_pixel=400),
 )
 
+# The small size: a third of the time, softer strokes; taught by the one above: models/bundled/impasto-swift.md.
+SWIFT = Pair(
+    name="impasto-swift",
+    transfer="impasto-swift-transfer",
+    predict=MAGENTA.predict,
+    card=Card(network="ghiasi", model=MAGENTA.model, code=100, least=5, bytes_per_pixel=396),
+)
+
 DEFAULT = IMPASTO
-BUNDLED = {pair.name: pair for pair in (IMPASTO, MAGENTA)}
+BUNDLED = {pair.name: pair for pair in (IMPASTO, SWIFT, MAGENTA)}
 """Pairs that come with the package, by name; of several that read the same codes, the first is the usual one."""
 
 
