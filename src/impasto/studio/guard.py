@@ -149,7 +149,8 @@ def _counted(receive: Receive, limit: int, seconds: float) -> Receive:
     async def count() -> Message:
         nonlocal seen, whole
         try:
-            message = await asyncio.wait_for(receive(), None if whole else seconds)
+            async with asyncio.timeout(None if whole else seconds):
+                message = await receive()
         except TimeoutError:
             raise HTTPException(408, "the request did not come to its end", {"connection": "close"}) from None
         whole = not message.get("more_body")
