@@ -372,6 +372,22 @@ class TestPicturesOfOptions:
 
 
 class TestModes:
+    def test_what_is_clicked_before_the_paintings_are_there_counts(self, browser: Browser, address: str) -> None:
+        context = browser.new_context()
+        context.set_default_timeout(WAIT)
+        page = context.new_page()
+        waiting: list[Any] = []
+        page.route("**/api/styles", lambda route: waiting.append(route))
+        page.goto(address)
+        page.wait_for_selector("#modes:not([disabled])")
+        page.check("[name=mode][value=texture]", force=True)
+        page.wait_for_selector("#width", state="visible")
+        waiting.pop().continue_()
+        page.wait_for_selector(".swatch[data-style]")
+        assert page.is_checked("[name=mode][value=texture]")
+        assert page.is_visible("#width")
+        context.close()
+
     def test_texture_laid_two_by_two(self, page: Page) -> None:
         page.check("[name=mode][value=texture]", force=True)
         page.click(f".swatch:has-text('{STYLE}')")

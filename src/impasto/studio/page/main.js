@@ -41,9 +41,9 @@ async function begin() {
   learn(methods);
   openMethods(methods);
   if (!fits(state.method, state.mode)) change({ method: USUAL[state.mode], job: null });
+  listen(); // before whatever else is waited for: what somebody clicks meanwhile counts
   await openGallery();
   await forgetMissing();
-  listen();
   drawAll();
   await openHistory({ open: look, forgotten: (id) => id === state.job && change({ job: null }), gone, back });
   if (state.job) watchJob(state.job); else refresh();
@@ -68,6 +68,7 @@ function listen() {
   }
   byId("tileable").addEventListener("change", (event) => change({ texture: { ...state.texture, tileable: event.target.checked } }));
   subscribe(onChange);
+  byId("modes").disabled = false;
 }
 
 /** A side of a texture in pixels, kept within what the field allows. */
