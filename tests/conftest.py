@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # Tests run beside each other; torch's threads would wait for each other on cores that somebody else has.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes on a busy machine is not what is tested.
+settings.register_profile("impasto", deadline=None)
+settings.load_profile("impasto")
 
 LOOPBACK = ("127.", "::1", "localhost")
 

@@ -16,6 +16,7 @@ from impasto.errors import ImpastoError, LimitError, OptionError
 from impasto.events import Done, Event, Progress, Started
 from impasto.image import fit, read, resize_picture
 from impasto.methods import Method, run
+from impasto.online.sight import ready
 from impasto.options import StylizeOptions
 from impasto.picture import Picture, Pixels
 
@@ -105,14 +106,10 @@ def encoders_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Online methods share one encoder of each kind: decoding VGG-19 takes longer than a step."""
     from impasto.online import sight
 
-    monkeypatch.setattr(sight, "load_encoder", _load_once)
+    monkeypatch.setattr(sight, "ready", ready_once)
 
 
-@functools.cache
-def _load_once(name: str, **choices: Any) -> Any:
-    from impasto.encoders import load_encoder
-
-    return load_encoder(name, **choices)
+ready_once = functools.cache(ready)
 
 
 class MethodTests:

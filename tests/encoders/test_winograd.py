@@ -43,7 +43,7 @@ def random(*shape: int, seed: int = 0) -> Tensor:
     inputs=st.integers(1, 9), outputs=st.integers(1, 9), bias=st.booleans(), relu=st.booleans(),
     last=st.booleans(), band=st.sampled_from([1, 3000, 1 << 22]), seed=st.integers(0, 99),
 )  # fmt: skip
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 def test_equals_conv2d_and_its_gradient(
     batch: int, height: int, width: int, inputs: int, outputs: int,
     bias: bool, relu: bool, last: bool, band: int, seed: int,

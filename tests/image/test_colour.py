@@ -27,7 +27,7 @@ def moments(pixels: Pixels) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.flo
     return flat.mean(0), np.cov(flat.T, bias=True)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
 def test_linear_gives_the_targets_mean_and_covariance(first: int, second: int) -> None:
     source, target = cloud(first, (40, 30)), cloud(second, (25, 50))
@@ -61,7 +61,7 @@ def test_linear_of_flat_and_grey_pictures_stays_sane() -> None:
         assert np.isfinite(got).all() and got.min() >= 0 and got.max() <= 1
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
 def test_histogram_gives_the_targets_distribution(first: int, second: int) -> None:
     source, target = cloud(first, (60, 50)), cloud(second, (31, 77))

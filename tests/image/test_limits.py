@@ -243,7 +243,7 @@ def whole() -> dict[str, tuple[bytes, Picture]]:
     return {name: (data, read(data)) for name, data in files.items()}
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_cut_short(whole: dict[str, tuple[bytes, Picture]], data: st.DataObject) -> None:
     """A file cut anywhere is refused; or only its ending was cut, and every pixel is there. Never a half-grey one."""
@@ -269,7 +269,7 @@ def test_cut_in_the_middle_is_refused(name: str, whole: dict[str, tuple[bytes, P
         one_line_error(caught.value, str(path), "mend: ")
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged(whole: dict[str, tuple[bytes, Picture]], data: st.DataObject) -> None:
     """Bytes changed anywhere give a picture or one of our errors, and no warning."""
@@ -284,7 +284,7 @@ def test_damaged(whole: dict[str, tuple[bytes, Picture]], data: st.DataObject) -
         assert np.isfinite(got.pixels).all() and got.pixels.min() >= 0 and got.pixels.max() <= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     start=st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF89a", b"II*\0", b"MM\0*", b"MM\0+"]),
     rest=st.binary(max_size=300),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.errors import PictureError
@@ -12,7 +12,6 @@ from impasto.image import fit, linear_to_srgb, luminance, resize, resize_picture
 from impasto.picture import Picture
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40_000), st.integers(1, 40_000), st.integers(1, 40_000))
 def test_fit(width: int, height: int, long_side: int) -> None:
     w, h = fit((width, height), long_side)

@@ -115,7 +115,7 @@ JSON = st.recursive(
 )
 
 
-@examples(max_examples=150, deadline=None)
+@examples(max_examples=150)
 @given(values=st.dictionaries(st.text(max_size=8), JSON, max_size=4))
 def test_any_settings_come_back(values: dict[str, Any]) -> None:
     packet = metadata.pack_settings(values)

@@ -111,7 +111,7 @@ def test_range_that_was_not_asked_for_starts_again(server: Server, folder: Path)
     assert server.ranges == ["", "bytes=30000-", ""]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(0, len(BODY)), max_size=3), ranges=st.booleans())
 def test_any_sequence_of_cuts_ends_in_the_right_file(
     server: Server, tmp_path: Path, cuts: list[int], ranges: bool

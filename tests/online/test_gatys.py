@@ -62,7 +62,7 @@ class TestPaperPreset:
 
     def test_objective(self) -> None:
         content, style = square(False), square(True)
-        done = paint(GATYS, content, style, size=48, preset="paper", steps=4, scales=1)
+        done = paint(GATYS, content, style, size=48, preset="paper", steps=4, scales=1, precision="fp32")
         result, target, texture = (
             look(p, (*STYLE, "relu4_2")) for p in (done.picture.pixels, content.pixels, style.pixels)
         )
@@ -224,14 +224,6 @@ def test_seed_of_the_noise_is_kept_by_settings() -> None:
 
 
 class TestPrecision:
-    """Encoders of their own: the others share one, in float32."""
-
-    @pytest.fixture(autouse=True)
-    def _own_encoder(self, monkeypatch: pytest.MonkeyPatch, _shared: None) -> None:
-        from impasto.online import sight
-
-        monkeypatch.setattr(sight, "load_encoder", load_encoder)
-
     def test_bf16_is_close_to_float32(self) -> None:
         content, style = noise(32, 32), painting(side=32)
         exact, half = (
@@ -253,9 +245,17 @@ def test_paints_with_a_network_of_the_callers_own() -> None:
     losses = [e.losses["total"] for e in told if isinstance(e, Progress)]
     assert isinstance(done, Done)
     assert losses[-1] < 0.5 * losses[0]
-    assert isinstance(net[2], torch.nn.Conv2d)
     with pytest.raises(OptionError, match="style_layers"):
         list(gatys_paint(photo(), [painting()], GatysOptions(size=48), stop=StopSignal(), encoder=encoder))
+
+
+def test_a_network_of_the_callers_own_stays_as_it_is() -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 64, 3, padding=1), torch.nn.Conv2d(64, 64, 3, padding=1))
+    encoder = ModuleEncoder(net, {"low": "0", "high": "1"}, mean=(0.5, 0.5, 0.5))
+    options = GatysOptions(size=16, steps=1, style_layers=("low",), content_layers=("high",), precision="bf16")
+    list(gatys_paint(photo(), [painting()], options, stop=StopSignal(), encoder=encoder))
+    assert {p.dtype for p in net.parameters()} == {torch.float32}
+    assert isinstance(net[1], torch.nn.Conv2d)
 
 
 class TestDraft:

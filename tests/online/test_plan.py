@@ -51,7 +51,7 @@ class TestLadder:
         st.integers(1, 5000), st.integers(1, 5000), st.integers(1, 2000) | st.integers(1, 9),
         st.none() | st.integers(1, 12), st.sampled_from(sorted(FINAL_SHARE.values())),
     )  # fmt: skip
-    @settings(deadline=None, derandomize=True, max_examples=300)
+    @settings(derandomize=True, max_examples=300)
     def test_promises(self, width: int, height: int, steps: int, count: int | None, final: float) -> None:
         least = 16
         scales = ladder((width, height), steps, count, least=least, final=final)

@@ -21,7 +21,7 @@ from impasto.online.gatys import GatysOptions
 from impasto.online.look import Look, Region, Sample
 from impasto.online.texture import Palette, WrappedVariation, _eyes, calmest, read_at, resize_wrapped, synthesise
 from impasto.picture import Picture, Pixels
-from methods_base import BLUE, _load_once, apart, painting, photo
+from methods_base import BLUE, apart, painting, photo, ready_once
 
 LITE = "efficientnet-lite0"
 PLAIN = Palette(np.full(3, 0.5), np.eye(3), np.ones(3))
@@ -31,7 +31,7 @@ PLAIN = Palette(np.full(3, 0.5), np.eye(3), np.ones(3))
 @pytest.fixture(autouse=True)
 def _shared_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
     """One encoder that goes on at its other border for all tests too."""
-    monkeypatch.setattr(texture_job, "load_encoder", _load_once)
+    monkeypatch.setattr(texture_job, "ready", ready_once)
 
 
 def events(*styles: Picture, options: GatysOptions | None = None, **values: Any) -> list[Event]:
@@ -193,12 +193,18 @@ class TestTileable:
         assert made.size == (50, 41)
         assert seam(made.pixels) <= 1.001
 
+    def test_in_bf16(self) -> None:
+        made = run(painting(side=48), size=(48, 32), tileable=True, precision="bf16").picture
+        assert made.size == (48, 32)
+        assert seam(made.pixels) <= 1.001
+
     def test_the_canvas_has_no_border(self) -> None:
         """A picture pushed over its border, by what pooling steps over, looks the same."""
-        sight, wrapped = _eyes(GatysOptions(), PLAIN, tileable=True)
+        options = GatysOptions(precision="fp32")
+        sight, wrapped = _eyes(options, PLAIN, tileable=True)
         image = painting(side=48)
         look = Look(sight, image.pixels, (region := Region((Sample(photo(side=48).pixels),)),), image.pixels)
-        loss = gatys.texture(look, region, GatysOptions())
+        loss = gatys.texture(look, region, options)
         one, other = (
             Evaluation(wrapped.encoder, loss)(torch.roll(sight.tensor(image.pixels), shift, (2, 3)))
             for shift in ((0, 0), (16, 32))

@@ -44,7 +44,7 @@ fuzz: Any = _loaded()
 
 def calm(cases: int) -> settings:
     """So many examples, however long each takes on a machine that does other things too."""
-    return settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    return settings(max_examples=cases, suppress_health_check=list(HealthCheck), database=None)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +13,11 @@ from torch.nn import functional
 from impasto.encoders import get_spec, load_encoder
 from impasto.encoders.device import pick_device, pick_dtype
 from impasto.encoders.encoder import Encoder
+from impasto.encoders.vgg import Padding, PaddingAt
 from impasto.encoders.winograd import accelerate
 from impasto.errors import OptionError
 from impasto.losses import IMAGE, tile_of
-from impasto.online.options import OnlineOptions
+from impasto.online.options import OnlineOptions, Pooling
 from impasto.online.tiles import Window, add, whole_window, windows
 from impasto.picture import Pixels
 
@@ -144,25 +146,44 @@ def open_eyes(
     Raises:
         OptionError: on an unknown encoder, layer or device.
     """
-    own = encoder is not None
+    device = pick_device(options.device)
+    dtype = pick_dtype(options.precision, device)
     if encoder is not None:
         taps = tuple(style), tuple(content)
         if not all(taps):
             raise OptionError(f"say which style_layers and content_layers of {encoder.name} to use")
+        encoder = _moved(copy.deepcopy(encoder), device, dtype)  # the caller's stays as and where it is
     else:
         spec = get_spec(options.encoder)
         has_choice = bool(spec.poolings)
-        encoder = load_encoder(
+        encoder = ready(
             spec.name,
             pooling=options.pooling or ("average" if has_choice and not faithful else None),
             padding="zeros" if faithful or not has_choice else "replicate",
+            device=device,
+            dtype=dtype,
         )
         taps = tuple(style) or spec.style, tuple(content) or spec.content
     for tap in (*taps[0], *taps[1]):
         encoder.layer(tap)
-    device = pick_device(options.device)
-    dtype = pick_dtype(options.precision, device)
-    encoder = encoder.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if not own:  # a caller's network stays as it is
-        accelerate(encoder)
     return Sight(encoder, *taps, device)
+
+
+def ready(
+    name: str,
+    *,
+    pooling: Pooling | None,
+    padding: Padding,
+    padding_at: PaddingAt = "first",
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Encoder:
+    """The encoder called `name` on a device, in a number format, as fast as it can be there."""
+    encoder = _moved(load_encoder(name, pooling=pooling, padding=padding, padding_at=padding_at), device, dtype)
+    accelerate(encoder)
+    return encoder
+
+
+def _moved(encoder: Encoder, device: torch.device, dtype: torch.dtype) -> Encoder:
+    moved: Encoder = encoder.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return moved

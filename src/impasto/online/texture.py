@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from impasto.encoders import get_spec, load_encoder
+from impasto.encoders import get_spec
 from impasto.encoders.vgg import Padding
 from impasto.errors import OptionError, PictureError
 from impasto.events import Done, Event, Preview, Started
@@ -32,7 +32,7 @@ from impasto.online.look import Look, Region, Sample
 from impasto.online.options import OnlineOptions, Quality
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Plan, Scale, Size, plan
-from impasto.online.sight import Sight, open_eyes
+from impasto.online.sight import Sight, open_eyes, pick_dtype, ready
 from impasto.online.solo import TEXTURE, check_understood
 from impasto.options import check_blend
 from impasto.picture import Picture, Pixels
@@ -264,9 +264,15 @@ def _bordered(options: OnlineOptions, sight: Sight, padding: Padding) -> Sight:
     spec = get_spec(options.encoder)
     if not spec.poolings:
         raise OptionError(f"{spec.name} cannot see a picture go on at its other border; mend: --encoder vgg19")
-    encoder = load_encoder(spec.name, pooling=options.pooling or "average", padding=padding, padding_at="all")
-    dtype = next(p.dtype for p in (*sight.encoder.parameters(), *sight.encoder.buffers()) if p.is_floating_point())
-    return dataclasses.replace(sight, encoder=encoder.to(device=sight.device, dtype=dtype))
+    encoder = ready(
+        spec.name,
+        pooling=options.pooling or "average",
+        padding=padding,
+        padding_at="all",
+        device=sight.device,
+        dtype=pick_dtype(options.precision, sight.device),
+    )
+    return dataclasses.replace(sight, encoder=encoder)
 
 
 def _plan(
