@@ -2,10 +2,11 @@
 
 Both paint the same photo after the same painting at the same size, each in a process of its own, taking turns: whoever
 has used less time goes next while the other waits, so that a noisy machine is noisy for both. The yardstick is
-pastiche's own loss (its layers, weights and weights file): impasto's "paper" preset optimises a hundred times that, in
-float32 here, which gives its curve. At the end pastiche's own function reads both 8-bit pictures as they were saved.
+pastiche's own loss (its layers, weights and weights file), which impasto's "paper" preset optimises a hundred times of.
+Pastiche's own function, in float32, reads our picture so far, whatever number format it is painted in, while no clock
+runs; and at the end both 8-bit pictures as they were saved.
 
-    python benchmarks/gatys_vs_pastiche.py [--size 512] [--steps 300] [--ours 300] [--out FOLDER]
+    python benchmarks/gatys_vs_pastiche.py [--size 512] [--steps 300] [--ours 300] [--precision auto] [--out FOLDER]
 
 `race_plot.py` draws its traces. Needs: pip install "impasto[bench]".
 """
@@ -22,26 +23,33 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pastiche.pastiche import PasticheArtist, save_image
+from pastiche.pastiche import VGG_MEAN, PasticheArtist, save_image
 
 import impasto
 from impasto.image import fit, read, resize, write
 from impasto.methods import run
-from impasto.picture import Picture
+from impasto.picture import Picture, Pixels
 
 HERE = Path(__file__).resolve().parent.parent / "examples"
 
+EVERY = 4
+"""Steps at the full size between two looks at our picture."""
+
+Steps = Callable[..., Iterator[tuple[int, Callable[[], float]]]]
+"""Each step's size, and what tells the loss after it: asked while the clock stands."""
+
 
 class Runner:
-    """One contestant in its own process: a generator of (size, loss) that is advanced a step at a time."""
+    """One contestant in its own process, advanced a step at a time."""
 
-    def __init__(self, name: str, steps: Callable[..., Iterator[tuple[int, float]]], *args: Any) -> None:
+    def __init__(self, name: str, steps: Steps, *args: Any) -> None:
         self.name = name
         self.times: list[float] = []
         self.sizes: list[int] = []
@@ -72,7 +80,7 @@ class Runner:
         self.losses.append(loss)
 
     def until(self, loss: float, size: int) -> float | None:
-        """Seconds until the loss at the full size first was at most this."""
+        """Seconds until the loss at the full size was first seen to be at most this."""
         passed = 0.0
         for spent, at, value in zip(self.times, self.sizes, self.losses, strict=True):
             passed += spent
@@ -81,32 +89,57 @@ class Runner:
         return None
 
 
-def _take_turns(line: Connection, steps: Callable[..., Iterator[tuple[int, float]]], args: tuple[Any, ...]) -> None:
+def _take_turns(line: Connection, steps: Steps, args: tuple[Any, ...]) -> None:
     running = steps(*args)
     while line.recv() == "go":
         start = time.perf_counter()
         found = next(running, None)
-        line.send(None if found is None else (time.perf_counter() - start, *found))
+        spent = time.perf_counter() - start
+        line.send(None if found is None else (spent, found[0], found[1]()))
         if found is None:
             return
 
 
-def pastiche_steps(photo: Path, painting: Path, steps: int, saved: Path, size: int) -> Iterator[tuple[int, float]]:
-    """Pastiche as its own command line runs it: (size, loss) after each step."""
+def pastiche_steps(
+    photo: Path, painting: Path, steps: int, saved: Path, size: int
+) -> Iterator[tuple[int, Callable[[], float]]]:
+    """Pastiche as its own command line runs it."""
     artist = PasticheArtist(str(photo), [str(painting)], device="cpu")
     for _ in range(steps):
         artist.draw()
-        yield size, artist.loss
+        yield size, partial(getattr, artist, "loss")
     save_image(artist.pastiche, str(saved))
 
 
-def our_steps(photo: Path, painting: Path, options: impasto.GatysOptions, saved: Path) -> Iterator[tuple[int, float]]:
-    """Impasto through its front door: (size, loss in pastiche's units) after each step."""
+def our_steps(
+    photo: Path, painting: Path, options: impasto.GatysOptions, saved: Path
+) -> Iterator[tuple[int, Callable[[], float]]]:
+    """Impasto through its front door."""
+    judge = Judge(photo, painting)
     for event in run(read(photo), [read(painting)], options, stop=threading.Event()):
-        if isinstance(event, impasto.Progress):
-            yield max(event.size), event.losses["total"] / 100  # pastiche's content weight is .01, the paper's is 1
+        if isinstance(event, impasto.Preview):
+            at = max(event.picture.size)
+            look = at == options.size and event.step % EVERY == 0
+            yield at, partial(judge.loss, event.picture.pixels) if look else partial(float, "inf")
         if isinstance(event, impasto.Done):
             write(event.picture, saved, overwrite=True)
+
+
+class Judge:
+    """Pastiche's own loss, as a function of pixels."""
+
+    def __init__(self, photo: Path, painting: Path) -> None:
+        self._materials = str(photo), [str(painting)]
+        self._artist: PasticheArtist | None = None
+
+    @torch.no_grad()
+    def loss(self, pixels: Pixels) -> float:
+        """That of pixels (H, W, 3) in [0, 1]."""
+        if self._artist is None:  # not before it is asked, while no clock runs
+            self._artist = PasticheArtist(*self._materials, device="cpu")
+        image = torch.from_numpy(pixels[..., ::-1].transpose(2, 0, 1) * 255.0)[None]
+        self._artist.pastiche = image - torch.tensor(VGG_MEAN).view(3, 1, 1)
+        return float(self._artist._calc_loss())
 
 
 def yardstick(photo: Path, painting: Path, picture: Path) -> float:
@@ -140,6 +173,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--steps", type=int, default=300, help="pastiche's steps")
     parser.add_argument("--ours", type=int, default=300, help="our steps, at all scales together")
+    parser.add_argument("--precision", default="auto", help="our number format: auto, fp32 or bf16")
     parser.add_argument("--out", type=Path, default=None, help="keep pictures and traces here")
     chosen = parser.parse_args()
     out = chosen.out or Path(tempfile.mkdtemp(prefix="impasto-bench-"))
@@ -148,7 +182,9 @@ def main() -> None:
     size = fit((4, 3), chosen.size)
     prepare(chosen.content, size, photo)
     prepare(chosen.style, size, painting)
-    options = impasto.GatysOptions(preset="paper", size=chosen.size, steps=chosen.ours, precision="fp32")
+    options = impasto.GatysOptions(
+        preset="paper", size=chosen.size, steps=chosen.ours, precision=chosen.precision, preview_every=1
+    )
     theirs = Runner("pastiche", pastiche_steps, photo, painting, chosen.steps, out / "pastiche.png", chosen.size)
     ours = Runner("impasto", our_steps, photo, painting, options, out / "impasto.png")
     race(theirs, ours)
