@@ -23,6 +23,7 @@ from impasto.methods import METHODS
 from impasto.online import checkpoint
 from impasto.online.adam import Adam
 from impasto.online.checkpoint import Checkpoint
+from impasto.online.evaluation import Evaluation
 from impasto.online.lbfgs import Lbfgs
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Plan, Scale
@@ -308,7 +309,7 @@ class TestTrouble:
             lambda data: b"\xff" * 16 + data[16:],
             lambda data: b"P6 1 1 255 abc",
             lambda data: data.replace(b'\\"round\\"', b'\\"rouns\\"'),
-            lambda data: data.replace(b'\\"format\\": 1', b'\\"format\\": 9'),
+            lambda data: data.replace(b'\\"format\\": 2', b'\\"format\\": 9'),
         ],
         ids=["empty", "half", "one bit", "length", "picture", "parts", "version"],
     )
@@ -337,9 +338,10 @@ class TestTrouble:
             dataclasses.replace(found.search, tensors={k: v[..., 1:] for k, v in found.search.tensors.items()}),
         ):
             for kind in (Lbfgs, Adam):
-                search = kind(torch.zeros(1, 3, 13, 20), lambda x: (float(x.sum()), torch.ones_like(x)))
+                evaluation = Evaluation(BLIND.encoder, Rugged(noise(20, 13).pixels))
+                search = kind(torch.zeros(1, 3, 13, 20), evaluation)
                 with pytest.raises(OptionError, match="is damaged or no checkpoint"):
-                    Checkpoint(kept, RUN).restore(search, state, elsewhere=False)
+                    Checkpoint(kept, RUN).restore(search, evaluation, state, elsewhere=False)
 
     def test_a_state_that_does_not_fit_stops_the_run(self, kept: Path) -> None:
         events(two_scales(), kept, until=9)

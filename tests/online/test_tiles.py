@@ -28,7 +28,8 @@ from impasto.losses import (
     gaussian,
     gram_matrix,
 )
-from impasto.online.evaluation import Evaluation, TiledEvaluation, evaluate, leaves
+from impasto.online.evaluation import Evaluation, TiledEvaluation, leaves
+from impasto.online.painter import evaluate
 from impasto.online.plan import Plan, Scale
 from impasto.online.tiles import GRID, reach, window_side, windows
 

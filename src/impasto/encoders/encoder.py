@@ -207,22 +207,44 @@ class StagedEncoder(Encoder):
         self.stages = nn.ModuleDict(stages)
         self._freeze()
 
-    def _features(self, x: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+    def onward(self, features: Tensor, layer: str, taps: Sequence[str]) -> dict[str, Tensor]:
+        """The feature maps at `taps`, which all lie beyond `layer`, from the map there.
+
+        Args:
+            features: (B, C, H, W), as `forward` gave it; not normalised.
+            layer: where it was tapped.
+            taps: names from `layers`.
+
+        Raises:
+            OptionError: on an unknown tap, or one that does not lie beyond.
+        """
         stages = list(self.stages.items())
-        fused = False
-        for (name, stage), (_, after) in zip(stages, [*stages[1:], ("", None)], strict=True):
-            # A ReLU goes with its convolution, or at least overwrites its output, unless that output was asked for.
-            rectify = isinstance(after, nn.ReLU) and name not in taps
-            if isinstance(stage, WinogradConv):
-                x = stage(x, relu=rectify)
-            elif not fused:
-                x = stage(x)
-                if rectify:
-                    x = functional.relu_(x)
-            fused = rectify
-            if name in taps:
-                found[name] = x
-                if len(found) == len(taps):
-                    break
-        return found
+        start = 1 + [name for name, _ in stages].index(self.layer(layer).name)
+        for tap in taps:
+            if self.layer(tap).name not in {name for name, _ in stages[start:]}:
+                raise OptionError(f"{tap} does not lie beyond {layer} in {self.name}")
+        return _pass(stages[start:], features, frozenset(taps))
+
+    def _features(self, x: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        return _pass(list(self.stages.items()), x, taps)
+
+
+def _pass(stages: Sequence[tuple[str, nn.Module]], x: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+    """Tap -> feature map of a chain that `x` goes through, as far as the last tap."""
+    found: dict[str, Tensor] = {}
+    fused = False
+    for (name, stage), (_, after) in zip(stages, [*stages[1:], ("", None)], strict=True):
+        # A ReLU goes with its convolution, or at least overwrites its output, unless that output was asked for.
+        rectify = isinstance(after, nn.ReLU) and name not in taps
+        if isinstance(stage, WinogradConv):
+            x = stage(x, relu=rectify)
+        elif not fused:
+            x = stage(x)
+            if rectify:
+                x = functional.relu_(x)
+        fused = rectify
+        if name in taps:
+            found[name] = x
+            if len(found) == len(taps):
+                break
+    return found

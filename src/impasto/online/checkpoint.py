@@ -29,13 +29,14 @@ from impasto.events import Notice
 from impasto.image.targets import resolved
 from impasto.image.wording import cause, one_line
 from impasto.online.adam import Adam
+from impasto.online.evaluation import Evaluation
 from impasto.online.lbfgs import Lbfgs, SearchState
 from impasto.online.options import OnlineOptions
 from impasto.online.plan import Plan
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
 
-FORMAT = 1
+FORMAT = 2
 KEY = "impasto-checkpoint"  # of the file's metadata
 
 SECONDS = 60.0
@@ -130,13 +131,14 @@ class Checkpoint:
                 plan = replace(plan, tile=int(tile), whole=whole)
         return stand, plan
 
-    def restore(self, search: Lbfgs | Adam, state: SearchState, *, elsewhere: bool) -> None:
-        """Brings a search that has just begun to where the saved one stood.
+    def restore(self, search: Lbfgs | Adam, evaluation: Evaluation, state: SearchState, *, elsewhere: bool) -> None:
+        """Brings a search that has just begun, and what it looks with, to where the saved ones stood.
 
         Raises:
             OptionError: when the state is not of this search.
         """
         with _Damaged(self.path):
+            evaluation.load_state(state)
             search.load_state(state, elsewhere=elsewhere)
 
     def save(self, stand: Stand, plan: Plan) -> Notice | None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from impasto.encoders.encoder import Encoder
 from impasto.errors import LimitError
 from impasto.losses import IMAGE, Additive, Loss, Scaled, Sum, sum_of
-from impasto.online.plan import Plan, Size
+from impasto.online.lbfgs import SearchState
 from impasto.online.tiles import Window, add, window_side, windows
 
 LOOK = 1.5
@@ -22,7 +22,11 @@ class Evaluation:
 
     Attributes:
         terms: the terms of the newest evaluation, and "total".
+        surprise: how much larger the newest loss turned out than what earlier ones of this function led to expect; as
+            much are those too small. 0 where all of them are exact.
     """
+
+    surprise = 0.0
 
     def __init__(self, encoder: Encoder, loss: Loss) -> None:
         self._encoder, self._loss = encoder, loss
@@ -37,6 +41,16 @@ class Evaluation:
         (gradient,) = torch.autograd.grad(total, pixels)
         self.terms = {**{name: float(term.detach()) for name, term in terms.items()}, "total": float(total.detach())}
         return self.terms["total"], gradient.contiguous()
+
+    def look_next(self) -> None:
+        """Leaves nothing out in the next call."""
+
+    def state(self) -> SearchState:
+        """What the next call depends on."""
+        return SearchState({}, {})
+
+    def load_state(self, state: SearchState) -> None:
+        """Goes on from where another evaluation of the same loss stood."""
 
 
 class TiledEvaluation(Evaluation):
@@ -134,18 +148,6 @@ class TiledEvaluation(Evaluation):
                     grads.append(g)
         del maps
         window.cut(gradient).add_(torch.autograd.grad(sums, seen, grads)[0])
-
-
-def evaluate(encoder: Encoder, loss: Loss, plan: Plan, size: Size) -> Evaluation:
-    """The loss as a function of a canvas of (width, height), seen at once or in tiles as the plan says.
-
-    Raises:
-        LimitError: when a later, larger canvas will have to be seen in tiles, and cannot be.
-    """
-    if plan.tile is None:
-        return Evaluation(encoder, loss)
-    tiled = TiledEvaluation(encoder, loss, tile=plan.tile, mend=f"--size {plan.at_once}")
-    return tiled if plan.tile_at(size) else Evaluation(encoder, loss)
 
 
 def _named(loss: Loss) -> str:

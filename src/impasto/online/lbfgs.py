@@ -65,6 +65,10 @@ class SearchState:
     tensors: dict[str, Tensor]
     values: dict[str, float]
 
+    def __or__(self, other: SearchState) -> SearchState:
+        """What both know."""
+        return SearchState(self.tensors | other.tensors, self.values | other.values)
+
     def fits(self, pixels: Tensor) -> bool:
         """Whether it is of a search over pixels of this shape."""
         return all(found.shape == pixels.shape and found.dtype == pixels.dtype for found in self.tensors.values())
@@ -75,7 +79,8 @@ class Lbfgs:
 
     Args:
         start: pixels, (..., H, W), or any numbers (N,); float32; not changed.
-        evaluate: pixels -> (loss, gradient).
+        evaluate: pixels -> (loss, gradient). Its `surprise`, if it has one, is by how much what it said of earlier
+            pixels has turned out too low in the newest call.
         history: pairs of steps and gradient changes to remember; `pairs_kept` says how many if not given.
         known: an earlier search on pixels of this shape, whose loss was much like this one: its pairs are taken over.
 
@@ -118,6 +123,7 @@ class Lbfgs:
             self._length = 1.0 if self._pairs else min(1.0, 0.02 / float(self._direction.abs().mean().clamp_min(1e-30)))
         trial = torch.add(self.x, self._direction, alpha=self._length).clamp_(0, 1)
         loss, gradient = self._evaluate(trial)
+        self.loss += getattr(self._evaluate, "surprise", 0.0)  # both losses by one measure
         if math.isfinite(loss) and bool(gradient.isfinite().all()):
             self._remember(trial, gradient)
             if loss < self.loss:

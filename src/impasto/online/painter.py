@@ -13,6 +13,7 @@ from threading import Event as StopSignal
 import numpy as np
 from torch import Tensor
 
+from impasto.encoders.encoder import Encoder, StagedEncoder
 from impasto.errors import ImpastoError
 from impasto.events import Done, Event, Notice, Preview, Progress
 from impasto.losses import Loss
@@ -20,7 +21,8 @@ from impasto.machine import kept_memory
 from impasto.online.adam import Adam
 from impasto.online.checkpoint import Checkpoint, Stand, where
 from impasto.online.clock import Clock
-from impasto.online.evaluation import Evaluation, evaluate
+from impasto.online.deferred import DeferredEvaluation, border_of
+from impasto.online.evaluation import Evaluation, TiledEvaluation
 from impasto.online.lbfgs import Lbfgs
 from impasto.online.plan import Plan, Scale, Size
 from impasto.online.sight import Sight
@@ -150,7 +152,8 @@ class _Painting:
             return
         if isinstance(search, Adam):
             evaluation(search.x)  # some losses hold on to what they saw first; L-BFGS has just shown it
-        self._checkpoint.restore(search, at.search, elsewhere=at.where != where(self._sight, self._plan))
+        elsewhere = at.where != where(self._sight, self._plan)
+        self._checkpoint.restore(search, evaluation, at.search, elsewhere=elsewhere)
         self._clock.skip(scale, scale.steps if search.stalled else at.made)
         at.search = None
 
@@ -159,6 +162,8 @@ class _Painting:
         at, clock, plan = self._at, self._clock, self._plan
         at.terms = at.terms if at.made else evaluation.terms or at.terms
         while at.made < scale.steps and not self._stop.is_set() and not search.stalled:
+            if at.made == scale.steps - 1:
+                evaluation.look_next()
             search.step()
             at.made += 1
             at.done += 1
@@ -169,15 +174,16 @@ class _Painting:
             if plan.preview_every and at.done % plan.preview_every == 0:
                 yield Preview(at.done, Picture(to_pixels(search.x)))
             if self._checkpoint and self._checkpoint.due:
-                yield from self._save(search)
+                yield from self._save(search, evaluation)
         if self._stop.is_set():
-            yield from self._save(search)
+            yield from self._save(search, evaluation)
 
-    def _save(self, search: Search) -> Iterator[Notice]:
+    def _save(self, search: Search, evaluation: Evaluation) -> Iterator[Notice]:
         """Keeps the state, when there is more than was kept before."""
         if not self._checkpoint or self._at.done == self._saved:
             return
-        at = replace(self._at, search=search.state(), where=where(self._sight, self._plan))
+        state = search.state() | evaluation.state()
+        at = replace(self._at, search=state, where=where(self._sight, self._plan))
         if trouble := self._checkpoint.save(at, self._plan):
             yield trouble
         self._saved = self._at.done
@@ -189,6 +195,23 @@ class _Painting:
         at = replace(self._at, painted=self._pixels, search=None, finished=True)
         if trouble := self._checkpoint.save(at, self._plan):
             yield trouble
+
+
+def evaluate(encoder: Encoder, loss: Loss, plan: Plan, size: Size) -> Evaluation:
+    """The loss as a function of a canvas of (width, height), seen at once or in tiles as the plan says.
+
+    L-BFGS compares what it is told and so can be told of surprises; Adam looks at everything in every step.
+
+    Raises:
+        LimitError: when a later, larger canvas will have to be seen in tiles, and cannot be.
+    """
+    if plan.tile is None:
+        border = border_of(encoder, loss) if plan.optimizer == "lbfgs" else None
+        if border and isinstance(encoder, StagedEncoder):
+            return DeferredEvaluation(encoder, loss, border)
+        return Evaluation(encoder, loss)
+    tiled = TiledEvaluation(encoder, loss, tile=plan.tile, mend=f"--size {plan.at_once}")
+    return tiled if plan.tile_at(size) else Evaluation(encoder, loss)
 
 
 def _remarks(search: Search, scale: Scale) -> Iterator[Notice]:
