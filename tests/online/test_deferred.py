@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from torch import Tensor
@@ -43,7 +45,7 @@ def test_a_look_is_the_whole_loss_and_its_gradient() -> None:
     assert other == pytest.approx(value, rel=1e-6)
     assert deferred.terms == pytest.approx(dict(whole.terms), rel=1e-6)
     torch.testing.assert_close(found, gradient, rtol=1e-4, atol=1e-6 * float(gradient.abs().max()))
-    assert deferred.surprise == 0
+    assert deferred.surprise(picture(40, 48, 5)) == 0
 
 
 def test_between_two_looks_it_goes_on_along_the_gradient() -> None:
@@ -53,7 +55,7 @@ def test_between_two_looks_it_goes_on_along_the_gradient() -> None:
     for share in (0.1, 0.01):
         whole, deferred = both(objective())
         deferred(start)
-        deferred._left = 1
+        deferred._pause = 9
         value, gradient = deferred(start + share * way)
         exact, slope = whole(start + share * way)
         errors.append(abs(value - exact))
@@ -66,19 +68,25 @@ def test_what_is_near_is_always_exact() -> None:
     """With nothing beyond the border but a constant, no call differs from the whole."""
     whole, deferred = both(objective(deep=0.0))
     deferred(picture(40, 48, 3))
-    deferred._left = 5
+    deferred._pause = 9
     assert deferred(picture(40, 48, 5))[0] == pytest.approx(whole(picture(40, 48, 5))[0], rel=1e-6)
 
 
 def test_a_surprise_is_what_the_model_was_off_by() -> None:
+    """Wholly where it was noticed, by a quarter half the way there, not at all where the model was made."""
     whole, deferred = both(objective())
-    there = picture(40, 48, 5)
-    deferred(picture(40, 48, 3))
-    deferred._left, deferred._pause = 1, 1000
+    here, there = picture(40, 48, 3), picture(40, 48, 5)
+    deferred(here)
+    deferred._pause = 9
     guess = deferred(there)[0]
+    assert deferred.pending
+    assert deferred.surprise(there) == 0
     deferred.look_next()
     assert deferred(there)[0] == pytest.approx(whole(there)[0], rel=1e-6)
-    assert deferred.surprise == pytest.approx(whole(there)[0] - guess, rel=1e-2)
+    assert not deferred.pending
+    assert deferred.surprise(there) == pytest.approx(whole(there)[0] - guess, rel=1e-4)
+    assert deferred.surprise((here + there) / 2) == pytest.approx(deferred.surprise(there) / 4, rel=1e-4)
+    assert deferred.surprise(here) == 0
 
 
 def test_what_was_seen_whole_is_no_surprise() -> None:
@@ -89,8 +97,46 @@ def test_what_was_seen_whole_is_no_surprise() -> None:
     for _ in range(30):
         deferred._pause = 1
         losses.append(found.step())
-        assert deferred.surprise == 0
     assert losses == sorted(losses, reverse=True)
+
+
+def test_a_look_that_is_not_finite_is_taken_back() -> None:
+    """And the model that was there before serves on, until the next call looks again."""
+
+    class Once(ContentLoss):
+        broken = False
+
+        def of_sums(self, *sums: Tensor) -> Tensor:
+            return super().of_sums(*sums) * (float("nan") if self.broken else 1.0)
+
+    deep = Once("third", ENCODER(picture(40, 48, 2), TAPS)["third"], relative=True)
+    deferred = DeferredEvaluation(ENCODER, Sum([objective(1e-3), deep]), "second")
+    found = search(deferred, 4)
+    before = found.loss
+    deep.broken = True
+    deferred.look_next()
+    found.step()
+    assert (found.recovered, found.loss) == (1, before)
+    deep.broken = False
+    for _ in range(12):
+        found.step()
+    assert found.recovered == 1
+    assert found.loss < before
+
+
+def test_a_model_that_misleads_is_no_reason_to_give_up() -> None:
+    """A slope that leads nowhere stalls no search: before it gives up it looks."""
+    deferred = DeferredEvaluation(ENCODER, objective(), "second")
+    found = search(deferred, 3)
+    assert deferred._model
+    wrong = -1e3 * deferred._model.slope
+    deferred._model = dataclasses.replace(deferred._model, slope=wrong)
+    deferred._pause, deferred._calls = LONGEST, 0
+    found.loss, found._gradient, found._direction = *deferred(found.x), None
+    for _ in range(40):
+        found.step()
+    assert not found.stalled
+    assert both(objective())[0](found.x)[0] < 0.5 * both(objective())[0](picture(40, 48, 3))[0]
 
 
 def test_trust_grows_where_the_model_holds_and_goes_where_it_does_not() -> None:
@@ -122,7 +168,7 @@ def test_goes_on_from_its_state_exactly() -> None:
     other.load_state(one.state())
     for x in walk[6:]:
         (value, gradient), (again, same) = one(x), other(x)
-        assert (value, one.surprise) == (again, other.surprise)
+        assert (value, one.surprise(walk[0])) == (again, other.surprise(walk[0]))
         assert torch.equal(gradient, same)
 
 

@@ -138,6 +138,8 @@ class Checkpoint:
             OptionError: when the state is not of this search.
         """
         with _Damaged(self.path):
+            if not state.fits(search.x):
+                raise ValueError("the state is of a picture of another size")
             evaluation.load_state(state)
             search.load_state(state, elsewhere=elsewhere)
 

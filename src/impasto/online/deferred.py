@@ -8,6 +8,7 @@ next one may be trusted, as in trust regions (Nocedal and Wright, Numerical Opti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -69,43 +70,55 @@ class DeferredEvaluation(Evaluation):
         self._near_taps = [tap for tap in dict.fromkeys((*self._near.taps, border)) if tap != IMAGE]
         self._model: Model | None = None
         self._at: Tensor | None = None
-        self._pause, self._left = 1, 0
+        self._error: tuple[Tensor, float] | None = None
+        self._pause, self._calls = 1, 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether the newest call went by what the deep layers had said earlier."""
+        return self._calls > 0
 
     def __call__(self, pixels: Tensor) -> tuple[float, Tensor]:
         """(loss, gradient) at pixels of shape (1, 3, H, W)."""
         pixels = pixels.detach().requires_grad_()
         maps = {**self._chain(pixels, self._near_taps), IMAGE: pixels}
         terms, features = self._near.terms(maps), maps[self._border]
-        before, looks = self._model, self._left == 0 or self._model is None
-        if looks or not self._model:
-            self._model, self._at = self._look(features), pixels.detach()
-        for name, term in self._model.terms(features).items():
+        looks = self._model is None or self._calls + 1 >= self._pause
+        model = self._look(features) if looks or self._model is None else self._model
+        for name, term in model.terms(features).items():
             terms[name] = terms[name] + term if name in terms else term
         total = sum_of(terms)
         gradient, slope = torch.autograd.grad(total, [pixels, features])
         self.terms = {**{name: float(term.detach()) for name, term in terms.items()}, "total": float(total.detach())}
-        self.surprise = 0.0
-        if looks:
-            if before:
-                self._learn(before, self._model, features.detach(), slope)
-            self._left = self._pause
-        self._left -= 1
+        self._error, self._calls = None, self._calls + 1
+        if looks and math.isfinite(self.terms["total"]):  # else it is taken back, and the next call looks again
+            self._learn(model, pixels.detach(), features.detach(), slope)
         return self.terms["total"], gradient.contiguous()
 
-    def _learn(self, before: Model, now: Model, features: Tensor, slope: Tensor) -> None:
+    def _learn(self, now: Model, pixels: Tensor, features: Tensor, slope: Tensor) -> None:
         """How good the model before was, and so how long the next one is to serve.
 
         Where a search has come near the bottom, what the layers before and beyond the border ask for all but cancels
         out: what counts is how far the slope was off beside the slope of everything.
         """
+        before, since = self._model, self._at
+        self._model, self._at, self._calls = now, pixels, 0
+        if before is None or since is None:
+            return
         error = float(sum_of(now.terms(features)) - sum_of(before.terms(features)))
-        # It grows with the square of the way, and the call before this one had come almost as far.
-        self.surprise = error * (1 - 1 / self._pause) ** 2
+        self._error = since, error / max(float((pixels - since).square().sum()), 1e-30)
         off = float(widen(now.slope - before.slope).norm() / widen(slope).norm().clamp_min(1e-30))
         if off <= RIGHT:
             self._pause = min(2 * self._pause, LONGEST)
         elif off > WRONG:
             self._pause = max(self._pause // 2, 1)
+
+    def surprise(self, pixels: Tensor) -> float:
+        """An error of first order grows with the square of the way from where the model was exact."""
+        if self._error is None:
+            return 0.0
+        since, rate = self._error
+        return rate * float((pixels - since).square().sum())
 
     def _look(self, features: Tensor) -> Model:
         """What the deep layers say of what the border passes on to them."""
@@ -118,14 +131,14 @@ class DeferredEvaluation(Evaluation):
 
     def look_next(self) -> None:
         """The next call looks at everything."""
-        self._left = 0
+        self._calls = LONGEST
 
     def state(self) -> SearchState:
         """What its next call depends on."""
-        tensors: dict[str, Tensor] = (
-            {} if self._at is None else {"looked at": self._at.clone()}
-        )  # it may be the search's own
-        return SearchState(tensors, {"pause": self._pause, "left": self._left})
+        numbers = {"pause": self._pause, "calls": self._calls}
+        if self._at is None:
+            return SearchState({}, numbers)
+        return SearchState({"looked at": self._at.clone()}, numbers)  # it may be the search's own picture
 
     def load_state(self, state: SearchState) -> None:
         """Goes on from where another evaluation of the same loss stood."""
@@ -133,7 +146,7 @@ class DeferredEvaluation(Evaluation):
         with torch.no_grad():
             features = self._chain(self._at, [self._border])[self._border]
         self._model = self._look(features)
-        self._pause, self._left = int(state.values["pause"]), int(state.values["left"])
+        self._pause, self._calls = int(state.values["pause"]), int(state.values["calls"])
 
 
 def border_of(encoder: Encoder, loss: Loss) -> str | None:

@@ -22,11 +22,10 @@ class Evaluation:
 
     Attributes:
         terms: the terms of the newest evaluation, and "total".
-        surprise: how much larger the newest loss turned out than what earlier ones of this function led to expect; as
-            much are those too small. 0 where all of them are exact.
+        pending: whether the newest call left something out.
     """
 
-    surprise = 0.0
+    pending = False
 
     def __init__(self, encoder: Encoder, loss: Loss) -> None:
         self._encoder, self._loss = encoder, loss
@@ -41,6 +40,10 @@ class Evaluation:
         (gradient,) = torch.autograd.grad(total, pixels)
         self.terms = {**{name: float(term.detach()) for name, term in terms.items()}, "total": float(total.detach())}
         return self.terms["total"], gradient.contiguous()
+
+    def surprise(self, pixels: Tensor) -> float:
+        """By how much what was said of earlier pixels has turned out too low in the newest call."""
+        return 0.0
 
     def look_next(self) -> None:
         """Leaves nothing out in the next call."""

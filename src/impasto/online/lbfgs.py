@@ -1,4 +1,4 @@
-"""L-BFGS for pixels: bounded to [0, 1], one evaluation a step, and never a step uphill.
+"""L-BFGS for pixels: bounded to [0, 1], one evaluation a step, and never a step uphill, as far as it is told.
 
 Nocedal and Wright, Numerical Optimization, algorithm 7.4, with changes that painting asks for. Pixels live in a
 box: those at its edge whose gradient points outside are left out of the step (Bertsekas 1982), so that what is
@@ -14,6 +14,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -22,6 +23,22 @@ from impasto.errors import ImpastoError
 
 Evaluate = Callable[[Tensor], tuple[float, Tensor]]
 """Pixels -> (loss, gradient)."""
+
+
+@runtime_checkable
+class Deferring(Protocol):
+    """An `Evaluate` that may go by a model for some calls, and tells what became of it."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether the newest call left something out."""
+
+    def surprise(self, pixels: Tensor) -> float:
+        """By how much what was said of earlier pixels has turned out too low in the newest call."""
+
+    def look_next(self) -> None:
+        """Leaves nothing out in the next call."""
+
 
 HISTORY, LEAST_HISTORY, FEWEST = 100, 20, 3
 """Pairs of steps and gradient changes to remember, each as large as two pictures: as many as fit into `MEMORY`."""
@@ -79,8 +96,7 @@ class Lbfgs:
 
     Args:
         start: pixels, (..., H, W), or any numbers (N,); float32; not changed.
-        evaluate: pixels -> (loss, gradient). Its `surprise`, if it has one, is by how much what it said of earlier
-            pixels has turned out too low in the newest call.
+        evaluate: pixels -> (loss, gradient).
         history: pairs of steps and gradient changes to remember; `pairs_kept` says how many if not given.
         known: an earlier search on pixels of this shape, whose loss was much like this one: its pairs are taken over.
 
@@ -123,8 +139,9 @@ class Lbfgs:
             self._length = 1.0 if self._pairs else min(1.0, 0.02 / float(self._direction.abs().mean().clamp_min(1e-30)))
         trial = torch.add(self.x, self._direction, alpha=self._length).clamp_(0, 1)
         loss, gradient = self._evaluate(trial)
-        self.loss += getattr(self._evaluate, "surprise", 0.0)  # both losses by one measure
         if math.isfinite(loss) and bool(gradient.isfinite().all()):
+            if isinstance(self._evaluate, Deferring):
+                self.loss += self._evaluate.surprise(self.x)  # both losses by one measure
             self._remember(trial, gradient)
             if loss < self.loss:
                 self.x, self.loss, self._gradient = trial, loss, gradient
@@ -179,6 +196,9 @@ class Lbfgs:
             while len(self._pairs) > 1:  # the newest still says how long a step should be
                 self._pairs.popleft()
             self._direction = None
+            if isinstance(self._evaluate, Deferring) and self._evaluate.pending:  # it may have been the model's fault
+                self._evaluate.look_next()
+                self.loss, self._gradient = self._evaluate(self.x)
         self.stalled = self._failures >= PATIENCE
 
     def _remember(self, trial: Tensor, gradient: Tensor) -> None:

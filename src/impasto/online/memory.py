@@ -19,6 +19,10 @@ Size = tuple[int, int]
 MAPS_KEPT = 1.1
 """Memory over that of one copy of every map, measured on VGG-19 in float32, at once and in tiles."""
 
+DEFERRED = 20
+"""Bytes of a number in the map of the style's last layer but one, where what lies beyond is deferred: two copies are
+kept, three more are worked on."""
+
 FIXED = 900
 """Bytes a pixel for what is the same with every encoder, measured on EfficientNet-Lite0."""
 
@@ -62,7 +66,8 @@ class Memory:
         seen = pixels if side is None else min(side, size[0]) * min(side, size[1])
         content = bytes_of_maps(self.sight, self.sight.content)
         pairs = memory_of_pairs(3 * pixels) if self.optimizer == "lbfgs" else 0
-        return seen * self._seen() + pixels * (CANVAS + content + self.kept) + pairs
+        deferred = 0.0 if tile or self.optimizer != "lbfgs" else self._deferred()
+        return seen * self._seen() + pixels * (CANVAS + content + self.kept + deferred) + pairs
 
     def fitting_tile(self, size: Size) -> int | None:
         """How a result of (width, height) goes into this machine: None for at once, or the side of its tiles.
@@ -104,6 +109,12 @@ class Memory:
     @property
     def _taps(self) -> tuple[str, ...]:
         return (*self.sight.style, *self.sight.content)
+
+    def _deferred(self) -> float:
+        """Bytes a pixel that the model of the deepest layers takes, if there is one; see `deferred.border_of`."""
+        encoder = self.sight.encoder
+        border = sorted(set(self.sight.style), key=encoder.layers.index)[-2:-1]
+        return DEFERRED * math.fsum(encoder.channels(tap) / encoder.stride(tap) ** 2 for tap in border)
 
     def _seen(self) -> float:
         """Bytes a pixel that a look takes, with its gradient: every map up to the deepest tap."""

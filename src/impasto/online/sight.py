@@ -152,7 +152,9 @@ def open_eyes(
         taps = tuple(style), tuple(content)
         if not all(taps):
             raise OptionError(f"say which style_layers and content_layers of {encoder.name} to use")
-        encoder = _moved(copy.deepcopy(encoder), device, dtype)  # the caller's stays as and where it is
+        if any(p.device != device or p.dtype != dtype for p in encoder.parameters()):
+            encoder = copy.deepcopy(encoder)  # the caller's stays as and where it is
+        encoder = _moved(encoder, device, dtype)
     else:
         spec = get_spec(options.encoder)
         has_choice = bool(spec.poolings)

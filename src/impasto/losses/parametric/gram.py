@@ -28,10 +28,11 @@ def gram_matrix(features: Tensor, guide: Tensor | None = None) -> Tensor:
 
 def gram_sums(features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The sums whose quotient is `gram_matrix`: products (B, C, C), and how many positions count, (B, 1, 1)."""
-    features = widen(features)
     if guide is None:
-        count = features.new_tensor(features.shape[2] * features.shape[3]).expand(len(features), 1, 1)
+        count = torch.tensor(features.shape[2] * features.shape[3], device=features.device)
+        count = count.to(torch.promote_types(features.dtype, torch.float32)).expand(len(features), 1, 1)
     else:
+        features = widen(features)
         guide = guide.to(features).expand(len(features), -1, -1, -1)
         features, count = features * guide.sqrt(), guide.sum((2, 3))[..., None]
     total: Tensor = _Gram.apply(features)  # type: ignore[no-untyped-call]
@@ -39,19 +40,23 @@ def gram_sums(features: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Te
 
 
 class _Gram(torch.autograd.Function):
-    """One product back instead of the two that F times F transposed would take, in the features' own memory order."""
+    """One product back instead of the two that F times F transposed would take, in the features' own memory order.
+
+    The matrices are float32 at least; what goes back to half precise features is multiplied in half precision too, and
+    added up in float32.
+    """
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
-        flat = features.flatten(2)
+        flat = widen(features).flatten(2)
         return torch.bmm(flat, flat.transpose(1, 2))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (features,) = ctx.saved_tensors
         positions = features.flatten(2).transpose(1, 2)
-        both = grad + grad.transpose(1, 2)
+        both = (grad + grad.transpose(1, 2)).to(features.dtype)
         b, c, h, w = features.shape
         return torch.bmm(positions, both).view(b, h, w, c).permute(0, 3, 1, 2)
 
