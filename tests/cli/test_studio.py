@@ -68,6 +68,14 @@ class TestRefused:
         assert ran.code == 2
         assert ran.err.count("\n") == 1
 
+    @pytest.mark.parametrize("name", ["", "anna:"])
+    def test_two_tokens_of_one_name(self, impasto: Run, name: str) -> None:
+        two = ("--token", f"{name}{SECRET}", "--token", f"{name}{SECRET}2")
+        ran = impasto("studio", *two, "--no-browser", "--store", "nowhere://bucket")  # so that it ends in any case
+        assert ran.code == 2
+        assert "--token is given twice for" in ran.err
+        assert ran.err.count("\n") == 1
+
     def test_a_port_that_is_taken(self, impasto: Run, folder: Path) -> None:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
 import tempfile
 import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 from impasto.errors import MissingExtraError, PictureError
@@ -87,6 +90,54 @@ def deep() -> Any:
     for _ in range(100_000):
         found = [found]
     return found
+
+
+@dataclass(frozen=True)
+class Found:
+    """Something that is made of several things."""
+
+    data: bytes
+    size: tuple[int, int]
+
+
+def find() -> Found:
+    """Words and bytes together."""
+    return Found(b"\0\xff" * 1000, (3, 4))
+
+
+def pair() -> tuple[bytes, float]:
+    """The same without names."""
+    return b"\0", 0.5
+
+
+def astray() -> int:
+    """Not what it says that it returns."""
+    return "words"  # type: ignore[return-value]
+
+
+class Trap:
+    """Runs code where it is unpickled, as a decoder would answer that somebody has taken over."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (self.where,)
+
+
+def betray(where: str, many: int) -> None:
+    """Answers by itself, past whoever packs answers: with a trap, or with more bytes than are taken."""
+    for line in (thing for thing in gc.get_objects() if isinstance(thing, Connection) and not thing.closed):
+        if many:
+            line.send_bytes(bytes(many))
+        else:
+            line.send((True, Trap(where)))
+    time.sleep(60)
+
+
+def variables() -> list[str]:
+    """Names that the child's environment has."""
+    return sorted(os.environ)
 
 
 def dump() -> None:

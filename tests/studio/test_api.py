@@ -185,8 +185,9 @@ class TestPictures:
         [
             ({}, 422), ({"files": {"file": png()}, "data": {"kind": "result"}}, 422),
             ({"data": {"file": "words"}}, 422), ({"files": {"other": png()}}, 422),
-            ({"files": [("file", b"x" * 10)] * 1001}, 400),
-            ({"files": {"file": png()}, "data": {"kind": "a" * 2_000_000}}, 400), ({"json": {"file": "x"}}, 422),
+            ({"files": [("file", b"x" * 10)] * 2}, 413), ({"json": {"file": "x"}}, 422),
+            ({"files": {"file": png()}, "data": {"kind": "a" * 64_001}}, 413), ({"data": {"file": "a" * 65_000}}, 413),
+            ({"files": {"file": png()}, "data": dict.fromkeys(("kind", "b", "c", "d", "e"), "photo")}, 413),
             ({"content": b"file=x"}, 422),
         ],
     )  # fmt: skip
@@ -203,7 +204,7 @@ class TestPictures:
     )  # fmt: skip
     def test_forms_that_are_none(self, client: httpx.Client, kind: str) -> None:
         body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + png() + b"\r\n--x--\r\n"
-        refused(client.post("/api/pictures", content=body, headers={"content-type": kind}), (400, 415, 422))
+        refused(client.post("/api/pictures", content=body, headers={"content-type": kind}), (400, 413, 415, 422))
 
     @pytest.mark.parametrize(
         "letters",
@@ -396,6 +397,17 @@ class TestOrders:
     )
     def test_lists_that_are_odd(self, client: httpx.Client, query: str) -> None:
         assert client.get(f"/api/jobs?{query}").status_code in (200, 422)
+
+    def test_a_photo_that_is_too_large_as_it_is_needs_a_size(self, tmp_path: Path) -> None:
+        with served(tmp_path, job_side=64, pixel_steps=10**6) as studio, studio.client() as client:
+            photo = uploaded(client, png(size=(65, 20)))["id"]
+            asked = order(photo, options={"size": None})
+            refused(client.post("/api/jobs", json=asked), 422, "at most 64")
+            ordered(client, photo, options={"size": 64})
+            photo = uploaded(client, png(size=(64, 20)))["id"]
+            ordered(client, photo, options={"size": None})
+            asked = order(photo, method="gatys", options={"size": None, "steps": 800})
+            refused(client.post("/api/jobs", json=asked), 422, "64x20")
 
     def test_textures_and_reconstructions(self, client: httpx.Client, photo: str) -> None:
         size = {"width": 48, "height": 32}

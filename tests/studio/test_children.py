@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
 from impasto.errors import ImpastoError, LimitError, PictureError
+from impasto.studio import wire
 from impasto.studio.children import Bounds, Children
 from impasto.studio.errors import BusyError
 
@@ -50,6 +52,50 @@ def test_large_things_travel_both_ways() -> None:
     sent = secrets.token_bytes(30_000_000)
     with children(errands.back, Bounds(60.0)) as family:
         assert family.ask(sent) == sent
+
+
+def test_answers_are_what_they_say() -> None:
+    with children(errands.find) as family:
+        assert family.ask() == errands.Found(b"\0\xff" * 1000, (3, 4))
+    with children(errands.pair) as family:
+        assert family.ask() == (b"\0", 0.5)
+    with children(errands.astray) as family, pytest.raises(LimitError, match="damaged"):
+        family.ask()
+
+
+@pytest.mark.parametrize("many", [0, 2_000_000])
+def test_a_child_that_was_taken_over_runs_nothing_here(tmp_path: Path, many: int) -> None:
+    """It may answer a pickle, which runs code where it is read, or without end."""
+    trap = tmp_path / "trapped"
+    with (
+        children(errands.betray, Bounds(10.0, answer=1_000_000)) as family,
+        pytest.raises(LimitError, match="could not be worked on"),
+    ):
+        family.ask(str(trap), many and wire.WORDS + many)
+    assert not trap.exists()
+
+
+def test_who_answers_too_much_is_not_heard() -> None:
+    with children(errands.back, Bounds(30.0, answer=1000)) as family:
+        assert family.ask(bytes(1000)) == bytes(1000)
+        for much in (bytes(1001), [bytes(600)] * 2):
+            with pytest.raises(LimitError):
+                family.ask(much)
+
+
+def test_who_reads_what_strangers_send_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets_told = {
+        "IMPASTO_STUDIO_TOKEN": "anna:0123", "IMPASTO_STUDIO_DATABASE": "x", "PGPASSWORD": "x", "DATABASE_URL": "x",
+        "AWS_SECRET_ACCESS_KEY": "x", "AWS_PROFILE": "x", "SOME_PLACE": "postgresql://anna:secret@db/studio",
+    }  # fmt: skip
+    for name, value in (secrets_told | {"IMPASTO_HARMLESS": "https://example.org/a@b"}).items():
+        monkeypatch.setenv(name, value)
+    with children(errands.variables, Bounds(30.0, network=False)) as family:
+        known = set(family.ask())
+    assert not known & set(secrets_told)
+    assert {"IMPASTO_HARMLESS", "PATH"} <= known
+    with children(errands.variables) as family:  # who fetches our own pictures from a store does
+        assert set(secrets_told) <= set(family.ask())
 
 
 def test_refusals_travel() -> None:
@@ -179,6 +225,20 @@ def test_callers_that_are_too_many_are_sent_away() -> None:
             assert time.monotonic() - began < 0.5
             assert len({one.result() for one in busy}) == 1
         family.ask(0)  # there is a place again
+
+
+def test_those_at_work_are_ended_too() -> None:
+    with children(errands.nap, Bounds(60.0), count=1) as family, ThreadPoolExecutor(2) as pool:
+        alive = family.ask(0)
+        busy = [pool.submit(family.ask, 50.0) for _ in range(2)]
+        time.sleep(0.3)
+        began = time.monotonic()
+        family.close()
+        for one in (*busy, pool.submit(family.ask, 0)):  # at work, in line, and too late
+            with pytest.raises(BusyError, match="about to end"):
+                one.result(20)
+        assert time.monotonic() - began < 20
+        assert gone(alive)
 
 
 def test_two_work_at_the_same_time() -> None:

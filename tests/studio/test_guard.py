@@ -129,6 +129,14 @@ class TestTokens:
                 refused(client.get(path), 401, "token")
             refused(client.post("/api/pictures", files={"file": png()}), 401)
 
+    def test_nothing_more_is_taken_from_who_has_none(self, closed: Served) -> None:
+        head = b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", closed.port), 10) as line:
+            line.sendall(head + b"1\r\nx\r\n")  # and no end
+            answer = drained(line)
+        assert status(answer) == 401
+        assert b"\r\nconnection: close\r\n" in answer.lower()
+
     def test_signs_of_life_need_none(self, closed: Served) -> None:
         with closed.client() as client:
             assert client.get("/healthz").text == "ok"

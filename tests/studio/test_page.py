@@ -1,136 +1,44 @@
-"""The page in a real browser: from a drop to a download, cancel, refresh, mask, keyboard, and what axe says.
-
-Debian's Chromium and Playwright's driver; the server is a real one, with a worker of its own.
-"""
+"""The page in a real browser: from a drop to a download, cancel, refresh, mask, keyboard, and what axe says."""
 
 from __future__ import annotations
 
 import contextlib
-import io
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from PIL import Image
+
+from . import browser as shared
+from .browser import (
+    PAGE,
+    STYLE,
+    WAIT,
+    choose,
+    downloaded,
+    drop,
+    order_slow,
+    paint,
+    photo,
+    pick_method,
+    shown,
+    violations,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from .conftest import Submit  # noqa: F401
-
-CHROMIUM = Path("/usr/bin/chromium")
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="Playwright is not installed; mend: pip install playwright"
-)
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="Chromium is not installed; mend: apt-get install chromium"),
-    pytest.mark.slow,
-]
-
-STYLE = "Starry hills"
-PAGE = Path(__file__).parents[2] / "src" / "impasto" / "studio" / "page"
-WAIT = 120_000
-"""Milliseconds; how long things take on a busy machine is not what is tested here."""
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A studio of its own."""
-    data = tmp_path_factory.mktemp("data")
-    command = [sys.executable, "-m", "impasto", "studio", "--no-browser", "--port", "0"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env={**os.environ, "XDG_DATA_HOME": str(data), "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+/", process.stdout.readline())
-        assert found
-        yield found[0]
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """The page as a new visitor sees it; whatever its console has to say is a fault."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(WAIT)
-    opened = context.new_page()
-    said: list[str] = []
-    refusal = "Failed to load resource"  # Chromium says so of every answer that the page is there to tell
-    opened.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
-    opened.on("pageerror", lambda error: said.append(str(error)))
-    opened.goto(address)
-    opened.wait_for_selector(".swatch")
-    yield opened
-    context.close()
-    assert [text for text in said if not text.startswith(refusal)] == []
-
-
-def photo(size: tuple[int, int] = (160, 120)) -> bytes:
-    y, x = np.mgrid[: size[1], : size[0]] / 16.0
-    waves = np.stack([np.sin(x), np.cos(y), np.sin(x + y)], -1)
-    file = io.BytesIO()
-    Image.fromarray((waves * 80 + 127).astype(np.uint8)).save(file, "png")
-    return file.getvalue()
-
-
-def choose(page: Page, *, name: str = "waves.png") -> None:
-    page.set_input_files("#photo-file", {"name": name, "mimeType": "image/png", "buffer": photo()})
-    page.wait_for_selector("#photo-thumb:not([hidden])")
-
-
-def paint(page: Page) -> None:
-    """Photo and painting: nothing else is needed."""
-    choose(page)
-    page.click(f".swatch:has-text('{STYLE}')")
-    page.wait_for_selector("#keep:not([hidden])")
-
-
-def shown(page: Page) -> str:
-    return str(page.get_attribute("#after", "src"))
-
-
-def pick_method(page: Page, name: str) -> None:
-    page.locator("#methods > summary").click()
-    page.locator(f"#method input[value='{name}']").check()
-
-
-def order_slow(page: Page, *, steps: int = 400) -> None:
-    pick_method(page, "gatys")
-    page.fill("#option-size", "128")
-    page.locator("#more summary").click()
-    page.fill("#option-steps", str(steps))
-    page.locator("#option-quality input[value='good']").check(force=True)
-    page.click("#start")
-    page.wait_for_selector("#work:not([hidden])")
+pytestmark = shared.MARKS
+address, browser, page = shared.address, shared.browser, shared.page
 
 
 class TestPainting:
     def test_from_photo_to_download(self, page: Page) -> None:
         paint(page)
         page.click("#keep")
-        page.wait_for_selector("#download:not([hidden])")
-        with page.expect_download() as download:
-            page.click("#download")
-        assert download.value.suggested_filename == "waves-starry-hills.png"
-        with Image.open(str(download.value.path())) as picture:
+        name, file = downloaded(page)
+        assert name == "waves-starry-hills.png"
+        with Image.open(file) as picture:
             assert picture.size == (160, 120)
             assert "srgb" in str(picture.info.keys()).lower() or picture.info.get("icc_profile")
         page.wait_for_selector(".card:has-text('waves starry hills')")
@@ -140,10 +48,7 @@ class TestPainting:
         page.locator("#option-strength").fill("0.4")
         page.select_option("#option-keep_color", "luminance")
         page.click("#keep")
-        page.wait_for_selector("#download:not([hidden])")
-        with page.expect_download() as download:
-            page.click("#download")
-        result = Path(str(download.value.path())).read_bytes()
+        result = downloaded(page)[1].read_bytes()
         page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
         page.reload()
         page.wait_for_selector(".swatch")
@@ -234,16 +139,9 @@ class TestPainting:
         assert page.locator(".swatch[aria-pressed=true]").count() == 0
 
     def test_a_drop_goes_where_it_was_dropped(self, page: Page) -> None:
-        drop = """([bytes, id]) => {
-            const held = new DataTransfer();
-            held.items.add(new File([new Uint8Array(bytes)], "dropped.png", { type: "image/png" }));
-            for (const [target, kind] of [[document.body, "dragenter"], [document.getElementById(id), "drop"]]) {
-                target.dispatchEvent(new DragEvent(kind, { dataTransfer: held, bubbles: true, cancelable: true }));
-            }
-        }"""
-        page.evaluate(drop, [list(photo()), "drop-photo"])
+        drop(page, "drop-photo", photo())
         page.wait_for_selector("#photo-thumb:not([hidden])")
-        page.evaluate(drop, [list(photo()), "drop-painting"])
+        drop(page, "drop-painting", photo())
         page.wait_for_selector(".swatch[aria-pressed=true]:has-text('dropped')")
         page.locator(".away[aria-label='Delete dropped.png']").click()
         page.wait_for_selector(".swatch:has-text('dropped')", state="detached")
@@ -417,14 +315,11 @@ class TestModes:
 class TestForEverybody:
     @pytest.mark.parametrize("theme", ["light", "dark"])
     def test_axe_finds_nothing(self, page: Page, theme: str) -> None:
-        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")
         views = [lambda: None, lambda: paint(page), lambda: page.click("#mask-open")]
         for view in views:
             view()
-            page.wait_for_timeout(300)
-            found = axe.Axe().run(page)
-            assert found.violations_count == 0, found.generate_report()
+            assert violations(page) == ""
 
     @pytest.mark.parametrize("width", [360, 390, 800, 1024, 1920])
     def test_nothing_is_wider_than_the_window(self, page: Page, width: int) -> None:

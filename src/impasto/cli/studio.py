@@ -161,16 +161,19 @@ def _tokens(words: Sequence[str]) -> dict[str, str]:
     """NAME:SECRET words; a secret alone is everybody's.
 
     Raises:
-        OptionError: when a secret is short enough to be guessed, or does not fit into a cookie.
+        OptionError: when a secret is short enough to be guessed, or does not fit into a cookie; when two have one name.
     """
-    found = {}
+    found: dict[str, str] = {}
     for word in words:
         name, colon, secret = word.rpartition(":")
         if not re.fullmatch(r"[A-Za-z0-9_-]{16,128}", secret):
             raise OptionError("--token needs a secret of 16 to 128 letters, digits, - or _; mend: openssl rand -hex 16")
         if colon and not re.fullmatch(r"[A-Za-z0-9_.-]{1,40}", name):
             raise OptionError(f"--token {name!r} is no name; give letters, digits, . - or _")
-        found[name or "guest"] = secret
+        name = name or "guest"
+        if name in found:  # one of the two would be locked out without a word
+            raise OptionError(f"--token is given twice for {name}; mend: NAME:SECRET, with another name for each")
+        found[name] = secret
     return found
 
 

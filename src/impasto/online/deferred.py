@@ -135,7 +135,7 @@ class DeferredEvaluation(Evaluation):
 
     def state(self) -> SearchState:
         """What its next call depends on."""
-        numbers = {"pause": self._pause, "calls": self._calls}
+        numbers: dict[str, float] = {"pause": self._pause, "calls": self._calls}
         if self._at is None:
             return SearchState({}, numbers)
         return SearchState({"looked at": self._at.clone()}, numbers)  # it may be the search's own picture

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Header, Query, Request, Response, UploadFile
 from fastapi import Path as InPath
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
 from impasto.errors import OptionError
@@ -17,7 +20,7 @@ from impasto.studio import metrics
 from impasto.studio.errors import BusyError, KindError, MissingError, TooLargeError
 from impasto.studio.gallery import built_in, built_in_thumbnail
 from impasto.studio.live import FORMATS
-from impasto.studio.orders import Order, check, guest_methods
+from impasto.studio.orders import Order, check, check_own_size, guest_methods
 from impasto.studio.room import Room
 from impasto.studio.schemas import (
     FastIn,
@@ -48,7 +51,37 @@ TROUBLES: dict[int | str, dict[str, Any]] = {
     }.items()
 }  # fmt: skip
 
-router = APIRouter(prefix="/api", responses=TROUBLES)
+FIELDS, FIELD_BYTES = 4, 64_000
+"""Of a form, besides its one file, and of each of them."""
+
+_TOO_LARGE = re.compile("(part|field) exceeded|too many f", re.I)  # as Starlette says it, with the code of any bad form
+
+_TOO_MUCH = f"the form is too large; mend: one file, and at most {FIELDS} fields of {FIELD_BYTES} bytes"
+
+
+class _Bounded(Request):
+    """A request whose form is read only as far as ours go: that happens before anything in it is looked at."""
+
+    def form(self, *, max_files: float = 1, max_fields: float = FIELDS, max_part_size: int = FIELD_BYTES) -> Any:
+        return super().form(max_files=max_files, max_fields=max_fields, max_part_size=max_part_size)
+
+
+class _Route(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            try:
+                return await handle(_Bounded(request.scope, request.receive))
+            except HTTPException as error:
+                if error.status_code == 400 and _TOO_LARGE.match(str(error.detail)):
+                    raise TooLargeError(_TOO_MUCH) from None
+                raise
+
+        return bounded
+
+
+router = APIRouter(prefix="/api", responses=TROUBLES, route_class=_Route)
 
 PathId = Annotated[Id, InPath()]
 Limit = Annotated[int, Query(ge=1, le=500)]
@@ -78,10 +111,10 @@ def methods() -> list[MethodOut]:
 
 
 @router.get("/limits")
-def limits(request: Request) -> dict[str, float]:
-    """What the studio takes, holds and waits for."""
+def limits(request: Request) -> dict[str, float | bool]:
+    """What the studio takes, holds and waits for, and whether it is `local`: keeps everything on its own machine."""
     room = _room(request)
-    return {**room.limits.to_dict(), "keep_seconds": room.keep_seconds}
+    return {**room.limits.to_dict(), "keep_seconds": room.keep_seconds, "local": room.local}
 
 
 @router.get("/styles")
@@ -201,6 +234,7 @@ def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> Jo
         tuple(asked.layers), asked.statistics,
     )  # fmt: skip
     order = check(order, room.limits).named(room.label_of(order, owner))
+    check_own_size(order, room.size_of(order, owner), room.limits)
     identity = room.queue.submit(
         order.to_stored(),
         owner=owner,

@@ -13,21 +13,22 @@ import math
 import multiprocessing
 import os
 import queue
+import re
 import signal
 import sys
 import threading
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.reduction import ForkingPickler
-from typing import Any, TypeVar
+from typing import Any
 
 from anyio import CapacityLimiter, to_thread
+from pydantic import TypeAdapter
 
-from impasto.errors import ImpastoError, LimitError, MissingExtraError
+from impasto.errors import ImpastoError, LimitError
+from impasto.studio import wire
 from impasto.studio.errors import BusyError
-
-Answer = TypeVar("Answer")
 
 _CONTEXT = multiprocessing.get_context("spawn")
 FIRST_SECONDS = 60.0
@@ -35,6 +36,10 @@ FIRST_SECONDS = 60.0
 
 NICE = 5
 """By how much a child stands back: who only asks how things stand is answered first."""
+
+_READY = b"ready"
+_SECRET = re.compile(r"PG|AWS_|AZURE_|GOOGLE_|FSSPEC_|IMPASTO_STUDIO_STORE|.*(DATABASE|TOKEN|SECRET|PASSW|_KEY$)")
+_ADDRESS = re.compile(r"://[^/\s]*@")  # with a password in it, as addresses of databases and proxies have
 
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # as Linux numbers them
 
@@ -48,7 +53,9 @@ class Bounds:
         memory: bytes of address space, None for as much as there is.
         tasks: answers after which another child takes its place.
         processor: seconds of processor time, of all its threads together; None for all that the clock allows.
-        network: whether it may speak to other machines; it is kept from that only where the system lets us.
+        network: whether it may speak to other machines, and knows the secrets for that; it is kept from the network
+            only where the system lets us.
+        answer: bytes of one answer.
     """
 
     seconds: float
@@ -56,13 +63,15 @@ class Bounds:
     tasks: int = 100
     processor: float | None = None
     network: bool = True
+    answer: int = 1 << 30
 
 
 class Children:
     """A few children that all do the same.
 
     Args:
-        work: a function at the top of a module; what it takes and returns must travel between processes.
+        work: a function at the top of a module; what it takes must travel between processes, and what it returns is
+            JSON, bytes, or a dataclass or tuple of those, as its annotation says.
         count: how many work at the same time.
         bounds: what each may take.
         waiting: callers that wait for a free one, beyond which others are sent away.
@@ -70,7 +79,9 @@ class Children:
 
     def __init__(self, work: Callable[..., Any], *, count: int, bounds: Bounds, waiting: int = 16) -> None:
         self._work, self._bounds = work, bounds
+        self._kind: TypeAdapter[Any] = TypeAdapter(typing.get_type_hints(work)["return"])
         self._free: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
+        self._lock, self._busy, self._closed = threading.Lock(), set[_Child](), False
         self._room = threading.BoundedSemaphore(count + waiting)
         self._threads = CapacityLimiter(count + waiting)
         for _ in range(count):
@@ -108,26 +119,55 @@ class Children:
     def _ask(self, arguments: tuple[Any, ...]) -> Any:
         child = self._free.get()
         try:
-            child = child if child and child.fresh else _Child(self._work, self._bounds, retired=child)
+            child = self._begin(child)
             return child.ask(arguments)
+        except ImpastoError:
+            if self._closed:  # that is why, whatever it looks like
+                raise _going() from None
+            raise
         finally:
-            self._free.put(child)
+            with self._lock:
+                if child:
+                    self._busy.discard(child)
+                self._free.put(child)
+
+    def _begin(self, child: _Child | None) -> _Child:
+        """Somebody fresh, who is at work from now on."""
+        if self._closed:
+            raise _going()
+        child = child if child and child.fresh else _Child(self._work, self._kind, self._bounds, retired=child)
+        with self._lock:
+            if not self._closed:
+                self._busy.add(child)
+                return child
+        child.end()
+        raise _going()
 
     def close(self) -> None:
-        """Sends every child home that is not at work; those die with this process."""
+        """Ends every child, those at work too: nobody waits for their answers any more."""
+        with self._lock:
+            self._closed = True
+            for child in self._busy:
+                child.kill()  # whoever asked it sees that, and clears up
+        idle: list[_Child | None] = []
         with contextlib.suppress(queue.Empty):
             while True:
-                if child := self._free.get_nowait():
-                    child.end()
+                idle.append(self._free.get_nowait())
+        for one in idle:
+            if one:
+                one.end()
+            self._free.put(None)  # who asks now is told, and does not wait
 
 
 class _Child:
     """One process and the line to it."""
 
-    def __init__(self, work: Callable[..., Any], bounds: Bounds, retired: _Child | None = None) -> None:
+    def __init__(
+        self, work: Callable[..., Any], kind: TypeAdapter[Any], bounds: Bounds, retired: _Child | None = None
+    ) -> None:
         if retired:
             retired.end()
-        self._bounds, self._answers = bounds, 0
+        self._kind, self._bounds, self._answers = kind, bounds, 0
         self._line, theirs = _CONTEXT.Pipe()
         place = work.__module__, work.__qualname__  # imported there, by somebody who has little freedom by then
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, *place, bounds), daemon=True)
@@ -143,17 +183,14 @@ class _Child:
         try:
             if not self._answers:
                 self._wait(FIRST_SECONDS)
-                self._line.recv()  # it is ready
+                self._line.recv_bytes(len(_READY))
             self._answers += 1
             self._line.send(arguments)
             self._wait(self._bounds.seconds)
-            good, answer = self._line.recv()
-        except (EOFError, OSError):
+            return wire.heard(self._line, self._kind, self._bounds.answer)
+        except (EOFError, OSError, ValueError):  # it died, or says what it should not
             self.end()
             raise self._death() from None
-        if good:
-            return answer
-        raise answer
 
     def _wait(self, seconds: float) -> None:
         if not self._line.poll(seconds):
@@ -165,11 +202,19 @@ class _Child:
             return LimitError(f"it took longer than {self._bounds.processor:g} s; mend: a smaller picture")
         return LimitError("the picture could not be worked on: it took too much, or is damaged; mend: try another")
 
+    def kill(self) -> None:
+        """Kills it, and leaves the rest to whoever waits for its answer."""
+        self._process.kill()
+
     def end(self) -> None:
-        """Kills it."""
+        """Kills it and clears up."""
         self._process.kill()
         self._process.join(5)
         self._line.close()
+
+
+def _going() -> BusyError:
+    return BusyError("the studio is about to end; mend: try again", 5)
 
 
 def _serve(line: Connection, module: str, name: str, bounds: Bounds) -> None:
@@ -177,33 +222,37 @@ def _serve(line: Connection, module: str, name: str, bounds: Bounds) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when it ends
     _confine(bounds)
     _hush()
+    if not bounds.network:
+        _forget_secrets()
     work = getattr(importlib.import_module(module), name)
-    line.send(None)  # ready
+    line.send_bytes(_READY)
     while True:
         try:
             arguments = line.recv()
         except EOFError:
             return
         _allow(bounds.processor)
-        line.send_bytes(_answer(work, arguments))
+        for message in _answer(work, arguments):
+            line.send_bytes(message)
 
 
-def _answer(work: Callable[..., Any], arguments: tuple[Any, ...]) -> memoryview:
-    """What came of it, packed for the line: (True, the answer) or (False, the error)."""
+def _answer(work: Callable[..., Any], arguments: tuple[Any, ...]) -> list[bytes]:
+    """What came of it, as messages for the line: the answer or the error."""
     try:
-        return ForkingPickler.dumps((True, work(*arguments)))
-    except MissingExtraError as error:  # made of two words, and so does not travel
-        return _failure(ImpastoError(str(error)))
+        return wire.told(work(*arguments))
     except ImpastoError as error:
-        return _failure(error)
+        return wire.told_error(error)
     except MemoryError:
-        return _failure(LimitError("it takes too much memory; mend: a smaller picture"))
+        return wire.told_error(LimitError("it takes too much memory; mend: a smaller picture"))
     except Exception as error:
-        return _failure(ImpastoError(f"this is a fault, report it: {type(error).__name__}"))
+        return wire.told_error(ImpastoError(f"this is a fault, report it: {type(error).__name__}"))
 
 
-def _failure(error: ImpastoError) -> memoryview:
-    return ForkingPickler.dumps((False, error))
+def _forget_secrets() -> None:
+    """Whoever reads what strangers send needs no passwords, and so nobody can be made to tell them."""
+    for name, value in list(os.environ.items()):
+        if _SECRET.match(name.upper()) or _ADDRESS.search(value):
+            os.environ.pop(name)
 
 
 def _confine(bounds: Bounds) -> None:

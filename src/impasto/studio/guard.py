@@ -88,7 +88,8 @@ class Guard:
             return
         owner = self._owner(scope, headers)
         if owner is None:
-            await _answer(send, 401, "a token is needed; open the address that `impasto studio` printed")
+            why = "a token is needed; open the address that `impasto studio` printed"
+            await _answer(send, 401, why, receive=receive)
             return
         client = scope.get("client")
         scope.setdefault("state", {})
@@ -178,16 +179,16 @@ def _too_many(limit: int) -> str:
     return f"at most {limit} bytes are taken"
 
 
-async def _answer(send: Send, status: int, error: str, *, receive: Receive | None = None) -> None:
+async def _answer(send: Send, status: int, error: str, *, receive: Receive) -> None:
+    """Refuses; the connection ends with it, as a body may be on its way that nobody will read."""
     body = json.dumps({"error": error}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")
+    ]  # fmt: skip
     out = _with_headers(send)
-    if receive is not None:  # a body may be on its way that nobody will read
-        headers.append((b"connection", b"close"))
     await out({"type": "http.response.start", "status": status, "headers": headers})
     await out({"type": "http.response.body", "body": body, "more_body": True})
-    if receive is not None:
-        await _listen_on(receive)
+    await _listen_on(receive)
     await out({"type": "http.response.body", "body": b""})
 
 

@@ -202,10 +202,28 @@ def _check_fit(order: Order, options: StylizeOptions) -> None:
 
 def _check_work(order: Order, options: StylizeOptions, limits: Limits) -> None:
     """Whether it is within what one job may ask for, as far as that can be told before it starts."""
-    width, height = order.size or (options.size or 0,) * 2
-    if max(width, height) > limits.job_side:
-        raise LimitError(f"{max(width, height)} pixels are too many; at most {limits.job_side} on the long side")
-    check_steps(getattr(options, "steps", None) or 0, (width, height), limits)
+    _check_size(order.size or (options.size or 0,) * 2, getattr(options, "steps", None), limits)
+
+
+def check_own_size(order: Order, size: tuple[int, int], limits: Limits) -> None:
+    """Whether a photo may stay as large as it is, where a checked order names no size.
+
+    Args:
+        order: as it was checked.
+        size: (width, height) of its photo.
+        limits: of one job.
+
+    Raises:
+        LimitError: when it asks for more than the studio does in one job.
+    """
+    if order.job != "texture" and order.options.get("size") is None:  # textures are small where nothing is said
+        _check_size(size, order.options.get("steps"), limits)
+
+
+def _check_size(size: tuple[int, int], steps: int | None, limits: Limits) -> None:
+    if max(size) > limits.job_side:
+        raise LimitError(f"{max(size)} pixels are too many; mend: size, at most {limits.job_side} on the long side")
+    check_steps(steps or 0, size, limits)
 
 
 def check_steps(steps: int, size: tuple[int, int], limits: Limits) -> None:

@@ -67,8 +67,9 @@ class Room:
         """Who may look at what strangers send."""
         most = self.limits
         bounds = Bounds(
-            CLOCK * most.decode_seconds, most.decode_bytes, most.child_tasks, most.decode_seconds, network=False
-        )
+            CLOCK * most.decode_seconds, most.decode_bytes, most.child_tasks, most.decode_seconds, network=False,
+            answer=9 * most.pixels + (16 << 20),  # a PNG of noise in four channels of 16 bits, and what goes with it
+        )  # fmt: skip
         return Children(decode, count=most.decoders, bounds=bounds)
 
     @cached_property
@@ -81,6 +82,11 @@ class Room:
     def keep_seconds(self) -> float:
         """How long things are kept."""
         return self.limits.keep_seconds or (DAY if self.tokens else MONTH)
+
+    @property
+    def local(self) -> bool:
+        """Whether pictures, and what is known of them, are kept on this machine alone."""
+        return self.store.folder is not None and self.database.engine.dialect.name == "sqlite"
 
     @property
     def free_disk(self) -> int | None:
@@ -167,6 +173,17 @@ class Room:
         """What to call the result: by the names of what it is made from."""
         names = [self._name(identity, owner) for identity in (order.content, *order.styles) if identity]
         return label("-".join(names) or order.job)
+
+    def size_of(self, order: Order, owner: str) -> tuple[int, int]:
+        """(width, height) of an order's photo; (0, 0) where there is none.
+
+        Raises:
+            MissingError: when it is gone.
+        """
+        if order.content is None:
+            return 0, 0
+        photo = self.picture(order.content, owner)
+        return photo.width, photo.height
 
     def job(self, row: Row[Any]) -> JobOut:
         """A job as clients see it."""

@@ -227,7 +227,7 @@ def test_a_silent_workers_job_goes_to_another_and_in_the_end_fails(
     assert queue.claim("c") is None
     row = queue.get(job, OWNER)
     assert (row.state, row.attempts) == ("failed", 2)
-    assert "the worker died in 2 attempts" in row.error
+    assert row.error == "the worker died in 2 attempts; mend: a smaller size"
     assert kinds(queue, job) == ["queued", "running", "queued", "running", "failed"]
     assert numbers(queue, job) == [1, 2, 3, 4, 5]
 

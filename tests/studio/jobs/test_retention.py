@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from impasto.studio.errors import BusyError, ConflictError, MissingError
+from impasto.studio.jobs import retention
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Queue
 from impasto.studio.jobs.retention import ORPHAN, sweep, tidy
@@ -69,6 +70,16 @@ def test_old_pictures_and_jobs_go(database: Database, store: Store, queue: Queue
     store.delete(preview_file(young[0]))
     assert kept(database, store) == {young[1]}
     assert tidy(database, store, keep_seconds=DAY, keep_bytes=PLENTY) == 0
+
+
+def test_old_jobs_go_however_many(
+    database: Database, store: Store, queue: Queue, submit: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    made = [finished(database, store, queue, submit)[0] for _ in range(5)]
+    aged(database, *made)
+    tidy(database, store, keep_seconds=DAY, keep_bytes=PLENTY)
+    assert queue.depth() == {}
 
 
 def test_a_young_job_outlives_its_result(database: Database, store: Store, queue: Queue, submit: Submit) -> None:

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from impasto.errors import LimitError
+from impasto.errors import ImpastoError, LimitError
 from impasto.events import Progress
 from impasto.image import read
 from impasto.studio.jobs import worker as module
@@ -104,6 +104,24 @@ def test_a_job_with_steps_tells_how_it_stands(
     assert store.get(preview_file(job))[:2] == b"\xff\xd8"
     stand = queue.get(job, OWNER).stand
     assert (stand["step"], stand["steps"]) == (3, 3)
+
+
+def test_a_preview_that_cannot_be_kept_is_left_out(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, real = gatys(queue, photo), Store.put
+
+    def put(self: Store, name: str, data: bytes) -> None:
+        if name == preview_file(job):
+            raise ImpastoError("the picture cannot be kept (no space left on device); mend: make room")
+        real(self, name, data)
+
+    monkeypatch.setattr(Store, "put", put)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    assert (state(queue, job), queue.get(job, OWNER).error) == ("done", None)
+    assert told(queue, job, "progress")
+    assert told(queue, job, "preview") == []
 
 
 def test_a_cancelled_job_stops_and_keeps_the_best_so_far(
@@ -212,6 +230,11 @@ def test_a_picture_that_is_gone_is_told(
     [
         (RuntimeError("of a user"), "this is a fault, report it: RuntimeError"),
         (MemoryError(), "memory ran out; mend: a smaller size"),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: 9"),
+            "memory ran out; mend: a smaller size",
+        ),
+        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA: tried to allocate 9 GiB"), "memory ran out; mend: a sm"),
         (LimitError("/tmp/impasto-x/a.png is too large; mend: a smaller one"), "a.png is too large; mend: a smaller"),
     ],
 )

@@ -303,7 +303,7 @@ class Queue:
                 self._end(connection, row.id, "cancelled")
             elif row.attempts >= self._limits.attempts:
                 tries = f"{row.attempts} attempts" if row.attempts > 1 else "the attempt"
-                self._end(connection, row.id, "failed", error=f"the worker died in {tries}; mend: a smaller --size")
+                self._end(connection, row.id, "failed", error=f"the worker died in {tries}; mend: a smaller size")
             else:
                 values = {"state": "queued", "fence": row.fence + 1, "lease": None, "worker": None, "stand": {}}
                 connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))

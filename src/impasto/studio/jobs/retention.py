@@ -28,7 +28,8 @@ def tidy(database: Database, store: Store, *, keep_seconds: float, keep_bytes: i
     while batch := _expire(database, keep_seconds, keep_bytes):
         drop(store, *batch)
         gone += len(batch)
-    _forget_jobs(database, store, keep_seconds)
+    while _forget_jobs(database, store, keep_seconds):
+        pass
     sweep(database, store)
     if gone:
         log.info("deleted", extra={"count": gone})
@@ -81,7 +82,8 @@ def _expire(database: Database, keep_seconds: float, keep_bytes: int) -> list[st
     return gone
 
 
-def _forget_jobs(database: Database, store: Store, keep_seconds: float) -> None:
+def _forget_jobs(database: Database, store: Store, keep_seconds: float) -> int:
+    """Forgets a batch of jobs, their results and their previews; returns how many."""
     old = jobs.c.state.not_in(OPEN), jobs.c.finished < database.now - keep_seconds
     free = jobs.c.result.is_(None) | ~jobs.c.result.in_(select(needs.c.picture))
     with database.write() as connection:
@@ -91,3 +93,4 @@ def _forget_jobs(database: Database, store: Store, keep_seconds: float) -> None:
     drop(store, *(result for result in results if result))
     for row in rows:
         drop_preview(store, row.id)
+    return len(rows)

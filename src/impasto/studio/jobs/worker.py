@@ -53,6 +53,8 @@ NICE = 10
 TROUBLE_SECONDS = 1.0
 """Until a database that does not answer is asked again."""
 
+_MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory|bad.?alloc|failed to allocate", re.I)
+
 log = logs.get("worker")
 
 
@@ -117,11 +119,12 @@ class Worker:
             raise
         except ImpastoError as error:
             why = _plain(str(error))
-        except MemoryError:
-            why = "memory ran out; mend: a smaller size"
         except Exception as error:
-            log.exception("fault", extra={"job": claim.id})
-            why = f"this is a fault, report it: {type(error).__name__}"
+            if _memory_ran_out(error):
+                why = "memory ran out; mend: a smaller size"
+            else:
+                log.exception("fault", extra={"job": claim.id})
+                why = f"this is a fault, report it: {type(error).__name__}"
         self._queue.finish(claim, "failed", error=why)
         log.info("failed", extra={"job": claim.id})
         return True
@@ -242,14 +245,19 @@ class _Report:
         elif isinstance(event, Preview):
             if now - self._shown >= PREVIEW_SECONDS:
                 self._shown = now
-                self.store.put(preview_file(self.claim.id), thumbnail(event.picture, PREVIEW_SIDE))
-                self._tell(
-                    "preview", {"step": event.step, "url": f"/api/jobs/{self.claim.id}/preview?step={event.step}"}
-                )
+                self._show(event)
         elif isinstance(event, Notice):
             self._tell("notice", {"text": _plain(event.text), "level": event.level})
         elif isinstance(event, Done):
             self.stopped = event.stopped or (self.watch.stop.is_set() and not self.steps_made)
+
+    def _show(self, event: Preview) -> None:
+        try:
+            self.store.put(preview_file(self.claim.id), thumbnail(event.picture, PREVIEW_SIDE))
+        except Exception:  # the picture itself may be kept yet: the disk is full for a moment, or the store is away
+            log.exception("no preview", extra={"job": self.claim.id})
+            return
+        self._tell("preview", {"step": event.step, "url": f"/api/jobs/{self.claim.id}/preview?step={event.step}"})
 
     def _tell(self, kind: str, data: dict[str, Any]) -> None:
         stand = self._stand
@@ -275,6 +283,12 @@ def _progress(event: Progress) -> dict[str, Any]:
 def _finite(value: float) -> float | None:
     """A number as JSON can hold it."""
     return float(value) if math.isfinite(value) else None
+
+
+def _memory_ran_out(error: Exception) -> bool:
+    """Whether that is what it says: torch has errors of its own for it, and is not imported for those who need none."""
+    said = isinstance(error, RuntimeError) and _MEMORY.search(str(error))
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or bool(said)
 
 
 def _plain(text: str) -> str:

@@ -30,14 +30,13 @@ let ordering = false;
 
 async function begin() {
   openTheme();
-  const promise = LOCAL.includes(location.hostname)
-    ? "Pictures do not leave this machine." : "Pictures are sent to the machine that this page comes from, and nowhere else.";
-  byId("privacy").textContent = byId("promise").textContent = promise;
   openStage();
   openMask(masking);
   openPhoto();
   watchLive(showBusy);
-  const methods = await get("/api/methods");
+  const [methods, limits] = await Promise.all([get("/api/methods"), get("/api/limits")]);
+  byId("privacy").textContent = byId("promise").textContent = limits.local && LOCAL.includes(location.hostname)
+    ? "Pictures do not leave this machine." : "Pictures go to the machine that this page comes from and to where it keeps them, and nowhere else.";
   learn(methods);
   openMethods(methods);
   if (!fits(state.method, state.mode)) change({ method: USUAL[state.mode], job: null });
@@ -55,7 +54,10 @@ function listen() {
   }
   byId("form").addEventListener("submit", (event) => { event.preventDefault(); start(); });
   byId("keep").addEventListener("click", start);
-  byId("cancel").addEventListener("click", () => cancel().catch((error) => tell(error.message, "stage-trouble")));
+  byId("cancel").addEventListener("click", () => {
+    tell("", "stage-trouble");
+    cancel().catch((error) => tell(error.message, "stage-trouble"));
+  });
   byId("layers").replaceChildren(...LAYERS.map((name) => make("label", {},
     make("input", { type: "checkbox", name: "layer", value: name, "aria-label": name }), make("span", { "aria-hidden": "true" }, name.slice(4).replace("_", ".")))));
   byId("layers").addEventListener("change", () => change({ layers: [...document.querySelectorAll("[name=layer]:checked")].map(({ value }) => value) }));

@@ -2,7 +2,7 @@
 
 import { upload } from "./api.js";
 import { blank, grey, invert, isEmpty, stroke, tinted } from "./brush.js";
-import { button, byId, fill, loaded, make, say } from "./dom.js";
+import { button, byId, fill, loaded, make, say, tell } from "./dom.js";
 import { change, state } from "./state.js";
 
 /** Pixels at which one brushes; the mask is brought to the photo's size in the end. */
@@ -44,18 +44,21 @@ function slide(id, text, min, max, value) {
 }
 
 async function begin() {
-  const { photo } = state;
+  const { photo, mask } = state;
   const share = Math.min(1, LONGEST / Math.max(photo.width, photo.height));
-  plane = blank(Math.max(1, Math.round(photo.width * share)), Math.max(1, Math.round(photo.height * share)));
+  const paper = blank(Math.max(1, Math.round(photo.width * share)), Math.max(1, Math.round(photo.height * share)));
+  const whole = !mask || await take(mask, paper).then(() => true, () => false); // it may have been deleted
+  if (plane || state.photo !== photo || state.mode !== "stylize") return; // much can be clicked while it loads
+  plane = paper;
   past = [];
   spot = null;
-  if (state.mask) await take(state.mask);
   const canvas = make("canvas", { id: "canvas", width: plane.width, height: plane.height, tabIndex: 0, role: "application",
     "aria-label": "Brush the mask here", "aria-describedby": "mask-help" });
   byId("frame").append(canvas, make("div", { className: "ring", id: "ring", hidden: true }));
   listen(canvas);
   onShown(true);
   byId("mask").hidden = false;
+  tell(whole ? "" : "The mask cannot be loaded; this one begins empty.", "mask-trouble");
   draw();
   canvas.focus();
 }
@@ -75,12 +78,11 @@ export function end() {
 }
 
 /** An earlier mask, to go on with. */
-async function take(mask) {
-  const sheet = make("canvas", { width: plane.width, height: plane.height });
-  const paper = sheet.getContext("2d");
-  paper.drawImage(await loaded(mask.url), 0, 0, plane.width, plane.height);
-  const { data } = paper.getImageData(0, 0, plane.width, plane.height);
-  plane.data.forEach((_, n) => { plane.data[n] = data[4 * n]; });
+async function take(mask, { data, width, height }) {
+  const sheet = make("canvas", { width, height }).getContext("2d");
+  sheet.drawImage(await loaded(mask.url), 0, 0, width, height);
+  const read = sheet.getImageData(0, 0, width, height).data;
+  data.forEach((_, n) => { data[n] = read[4 * n]; });
 }
 
 function listen(canvas) {

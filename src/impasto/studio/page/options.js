@@ -18,8 +18,8 @@ export function learn(methods) {
   schemas = Object.fromEntries(methods.map((method) => [method.name, method.options.properties]));
 }
 
-/** Whether there is such a method, and if an option is named, whether it has that. */
-export const knows = (method, name) => (name === undefined ? method in schemas : Boolean(schemas[method]?.[name]));
+/** Whether there is such a method, and if an option is named, whether it has that; files may name "constructor". */
+export const knows = (method, name) => Object.hasOwn(schemas, method) && (name === undefined || Object.hasOwn(schemas[method], name));
 
 /** What an option is if nothing is said. */
 export const defaultOf = (method, name) => schemas[method]?.[name]?.default;

@@ -19,7 +19,7 @@ const START = {
 function stored() {
   try {
     const told = JSON.parse(sessionStorage.getItem(KEY) || localStorage.getItem(KEY)) || {};
-    return Object.fromEntries(Object.entries(told).filter(([name]) => name in START));
+    return Object.fromEntries(Object.entries(told).filter(([name]) => Object.hasOwn(START, name)));
   } catch { return {}; }
 }
 

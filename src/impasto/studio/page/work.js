@@ -107,10 +107,17 @@ export function leave() {
 /** Asks the job that is watched to stop; says so before the server has answered. */
 export async function cancel() {
   if (!watched) return;
-  byId("cancel").disabled = true;
+  const [id, press] = [watched, byId("cancel")];
+  press.disabled = true;
   byId("progress-text").textContent = "Stopping after the present step; what is painted so far is kept";
   say("Stopping");
-  await post(`/api/jobs/${watched}/cancel`);
+  try { await post(`/api/jobs/${id}/cancel`); } catch (error) {
+    if (press.dataset.job === id) { // not if another job is looked at meanwhile
+      press.disabled = false;
+      byId("progress-text").textContent = "Not stopped; try again";
+    }
+    throw error;
+  }
 }
 
 /** Where a waiting job stands changes with the others. */
