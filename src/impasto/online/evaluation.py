@@ -22,10 +22,7 @@ class Evaluation:
 
     Attributes:
         terms: the terms of the newest evaluation, and "total".
-        pending: whether the newest call left something out.
     """
-
-    pending = False
 
     def __init__(self, encoder: Encoder, loss: Loss) -> None:
         self._encoder, self._loss = encoder, loss
@@ -40,6 +37,11 @@ class Evaluation:
         (gradient,) = torch.autograd.grad(total, pixels)
         self.terms = {**{name: float(term.detach()) for name, term in terms.items()}, "total": float(total.detach())}
         return self.terms["total"], gradient.contiguous()
+
+    @property
+    def pending(self) -> bool:
+        """Whether the newest call left something out."""
+        return False
 
     def surprise(self, pixels: Tensor) -> float:
         """By how much what was said of earlier pixels has turned out too low in the newest call."""
