@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_the_second_ctrl_c_drops_the_picture(capsys: pytest.CaptureFixture[str])
     interrupts = Interrupts(can_wait=False, otherwise="drop the picture")
     with pytest.raises(KeyboardInterrupt):  # there is no picture to save
         interrupts(signal.SIGINT, None)
-    interrupts.can_wait = True
+    interrupts = Interrupts(can_wait=True, otherwise="drop the picture")
     interrupts(signal.SIGINT, None)
     assert interrupts.stop.is_set()
     assert "stopping after this step" in capsys.readouterr().err
@@ -172,3 +173,14 @@ def test_kills_at_any_moment_of_a_run(folder: Path, program: str) -> None:
             assert read(folder / "out.jpg").size == (48, 40)
         seen.add((folder / "out.jpg").exists())
     assert False in seen
+
+
+@pytest.mark.parametrize("can_wait", [True, False])
+def test_an_interruption_that_python_drops_still_stops(can_wait: bool) -> None:
+    """What is raised while the callbacks of an import run goes no further."""
+    interrupts = Interrupts(can_wait=can_wait, otherwise="stop at once")
+    with suppress(KeyboardInterrupt):
+        interrupts(2, None)
+    assert interrupts.stop.is_set()
+    with pytest.raises(KeyboardInterrupt):
+        interrupts(2, None)

@@ -16,7 +16,7 @@ from impasto import machine
 from impasto.encoders import load_encoder
 from impasto.encoders.encoder import Encoder
 from impasto.errors import LimitError
-from impasto.online.memory import ENOUGH, SHARE, TILES, Memory
+from impasto.online.memory import DEFERRED, ENOUGH, SHARE, TILES, Memory
 from impasto.online.options import OnlineOptions
 from impasto.online.plan import (
     ANY_SIZE,
@@ -105,7 +105,12 @@ class TestMemory:
         assert taken[-1] < taken[0] / 2
 
     def test_tiles_never_take_more_than_the_whole(self, eyes: Sight) -> None:
-        assert Memory(eyes, "lbfgs").of((300, 200), 1024) == Memory(eyes, "lbfgs").of((300, 200))
+        assert Memory(eyes, "adam").of((300, 200), 1024) == Memory(eyes, "adam").of((300, 200))
+
+    def test_only_what_is_seen_at_once_is_deferred(self, eyes: Sight) -> None:
+        """Of the style's last layer but one: the stem's 32 channels at half the size."""
+        more = Memory(eyes, "lbfgs").of((300, 200)) - Memory(eyes, "lbfgs").of((300, 200), 1024)
+        assert more == pytest.approx(300 * 200 * 32 / 4 * DEFERRED)
 
     def test_what_is_not_a_chain_of_layers_is_not_tiled(self) -> None:
         assert Memory(BLIND, "lbfgs").of((4000, 3000), 256) == Memory(BLIND, "lbfgs").of((4000, 3000))

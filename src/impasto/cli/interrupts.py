@@ -18,7 +18,7 @@ class Interrupts:
         otherwise: what a second one does.
 
     Attributes:
-        stop: set by the first that can wait.
+        stop: set by the first.
         can_wait: as above; changes with the work.
     """
 
@@ -27,9 +27,10 @@ class Interrupts:
 
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         """The signal's handler."""
-        if self.stop.is_set() or not self.can_wait:
+        again = self.stop.is_set()
+        self.stop.set()  # in any case: Python drops what is raised in some callbacks, such as those of imports
+        if again or not self.can_wait:
             raise KeyboardInterrupt
-        self.stop.set()
         sys.stderr.write(f"\nimpasto: stopping after this step; Ctrl-C again to {self._otherwise}\n")
 
 
