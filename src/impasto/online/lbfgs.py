@@ -128,7 +128,7 @@ class Lbfgs:
         self.stalled = False
 
     def step(self) -> float:
-        """One evaluation. Returns the best loss so far, which never rises."""
+        """One evaluation. Returns the best loss so far; it rises only by what a deferring loss had hidden."""
         if self.stalled:
             return self.loss
         if self._direction is None:
