@@ -145,8 +145,16 @@ class TestPainter:
     def test_what_a_kill_while_saving_left_is_cleared_away(self, kept: Path) -> None:
         for name in (".run.ckpt-1a.tmp", ".other.ckpt-1a.tmp", ".run.ckpt"):
             (kept.parent / name).write_bytes(b"half")
+        (kept.parent / ".run.ckpt-2b.tmp").mkdir()
+        (kept.parent / ".run.ckpt-2b.tmp" / ".tmpzgcUt4").write_bytes(b"as safetensors begins it")
         events(two_scales(), kept, until=3)
         assert {file.name for file in kept.parent.iterdir()} == {"run.ckpt", ".other.ckpt-1a.tmp", ".run.ckpt"}
+
+    def test_whoever_may_read_new_files_may_read_it(self, kept: Path) -> None:
+        events(two_scales(), kept, until=3)
+        new = kept.with_name("new")
+        new.touch()
+        assert kept.stat().st_mode == new.stat().st_mode
 
     def test_a_search_that_gave_up_has_given_up(self, kept: Path) -> None:
         flat = Picture(np.full((26, 40, 3), 0.5, np.float32))

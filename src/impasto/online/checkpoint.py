@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import stat
 import time
 import zlib
@@ -97,8 +98,7 @@ class Checkpoint:
         if path.exists():
             _check_same_run(path, read_head(path)["run"], run)
         for left in resolved(path).parent.glob(glob.escape(_beside(path, "").stem) + "*.tmp"):  # by a kill while saving
-            with suppress(OSError):
-                left.unlink()
+            _clear(left)
 
     @property
     def due(self) -> bool:
@@ -299,21 +299,27 @@ class _Damaged:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> str:
-    """Writes beside the target and renames; returns why not, "" when all is well."""
+    """Writes beside the target and renames; returns why not, "" when all is well.
+
+    Beside it in a folder of its own, since safetensors too writes to another name first: when it is killed, what it
+    leaves has to be found again.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    target, temp = resolved(path), _beside(path, secrets.token_hex(8))
+    target, folder = resolved(path), _beside(path, secrets.token_hex(8))
+    temp = folder / "state"
     try:
+        folder.mkdir()
         save_file(tensors, temp, metadata)
+        temp.chmod(stat.S_IMODE(folder.stat().st_mode) & 0o666)  # as the umask has it, not as temporary files have it
         with temp.open("rb+") as file:
             os.fsync(file.fileno())
         temp.replace(target)
     except (OSError, SafetensorError) as error:
         return cause(error)
     finally:
-        with suppress(OSError):
-            temp.unlink(missing_ok=True)
+        _clear(folder)
     with suppress(OSError):  # the new name survives a power cut, where folders can be flushed
         handle = os.open(target.parent, os.O_RDONLY)
         try:
@@ -321,6 +327,15 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
         finally:
             os.close(handle)
     return ""
+
+
+def _clear(left: Path) -> None:
+    """Deletes what a saving left, as far as the system lets us."""
+    if left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            left.unlink()
 
 
 def _beside(path: Path, token: str) -> Path:
