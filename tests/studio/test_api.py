@@ -572,6 +572,16 @@ class TestBusy:
             forgotten(studio)
             assert ordered(client, photo)
 
+    def test_who_is_sent_away_is_sent_away_before_his_order_is_looked_at(self, tmp_path: Path) -> None:
+        with served(tmp_path, queue=1) as studio, studio.client() as client:
+            asked, key = order(uploaded(client)["id"]), {"idempotency-key": "one"}
+            taken = client.post("/api/jobs", json=asked, headers=key).json()["id"]
+            refused(client.post("/api/jobs", json=order(ID)), 429, "later")
+            refused(client.post("/api/jobs", json=asked, headers={"idempotency-key": "two"}), 429, "later")
+            refused(client.post("/api/jobs", json={"styles": 1}), 422)  # no order at all
+            again = client.post("/api/jobs", json=asked, headers=key)
+            assert (again.status_code, again.json()["id"]) == (201, taken)
+
     def test_nobody_takes_all_places(self, tmp_path: Path) -> None:
         with served(tmp_path, tokens=TOKENS, queue=100, jobs_per_client=2) as studio:
             for token in (ANNA, BORIS):

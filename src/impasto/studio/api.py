@@ -227,7 +227,9 @@ Key = Annotated[str | None, Header(pattern=r"^[!-~]{1,64}$", description="the sa
 @router.post("/jobs", status_code=201)
 def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> JobOut:
     """Orders a picture."""
-    room, owner = _room(request), _owner(request)
+    room, owner, quick = _room(request), _owner(request), asked.method == "fast"
+    place = {"owner": owner, "client": request.state.client, "key": idempotency_key, "quick": quick}
+    room.queue.check_room(**place)  # before anything else is done for somebody who is to be sent away
     size = (asked.size.width, asked.size.height) if asked.size else None
     order = Order(
         asked.job, asked.method, asked.content, tuple(asked.styles), asked.options, size, asked.tileable,
@@ -235,14 +237,7 @@ def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> Jo
     )  # fmt: skip
     order = check(order, room.limits).named(room.label_of(order, owner))
     check_own_size(order, room.size_of(order, owner), room.limits)
-    identity = room.queue.submit(
-        order.to_stored(),
-        owner=owner,
-        client=request.state.client,
-        reads=order.reads(),
-        key=idempotency_key,
-        quick=order.method == "fast",
-    )
+    identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
     return room.job(room.queue.get(identity, owner))
 
 

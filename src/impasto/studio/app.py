@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -30,6 +31,8 @@ from impasto.studio.room import Room
 
 PAGE = Path(__file__).parent / "page"
 TIDY_SECONDS = 600.0
+SWITCH_SECONDS = 0.0005
+"""That a thread computes before another may: an answer changes threads often, and waits as long each time."""
 
 CODES: dict[type[ImpastoError], int] = {
     MissingError: 404, ConflictError: 409, TooLargeError: 413, KindError: 415, BusyError: 429, ImpastoError: 422
@@ -64,6 +67,7 @@ def make_app(room: Room, *, hosts: tuple[str, ...]) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     room: Room = app.state.room
+    sys.setswitchinterval(SWITCH_SECONDS)
     chores = asyncio.create_task(_chores(room))
     try:
         yield

@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select, update
 
 from impasto.errors import OptionError
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
-from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.database import Database, alone
 from impasto.studio.jobs.queue import Claim, Queue
 from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
 from impasto.studio.limits import Limits
@@ -104,6 +104,21 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(database: Database) ->
     assert refused.value.retry_after > 0
     claimed(queue)
     queue.submit({}, owner="ben", client="there")
+
+
+@pytest.mark.parametrize("key", [None, "k"])
+def test_a_full_queue_refuses_without_waiting_for_whoever_writes(database: Database, key: str | None) -> None:
+    queue = Queue(database, Limits(queue=1))
+    first = queue.submit({}, owner=OWNER, client="here", key="first")
+    with database.write() as connection, ThreadPoolExecutor(1) as pool:
+        alone(connection)
+        asked = pool.submit(queue.submit, {}, owner=OWNER, client="here", key=key)
+        with pytest.raises(BusyError, match="1 jobs wait already"):
+            asked.result(5)  # less than a writer would wait for another one
+        queue.check_room(owner=OWNER, client="here", key="first")  # taken before, and so it is answered
+        with pytest.raises(BusyError):
+            queue.check_room(owner="ben", client="here", key="first")  # which is another's key
+    assert queue.submit({}, owner=OWNER, client="here", key="first") == first
 
 
 def test_many_at_once_never_exceed_the_queue(database: Database) -> None:

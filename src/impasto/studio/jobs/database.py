@@ -17,6 +17,10 @@ from impasto.studio.jobs.migrations import MIGRATIONS
 BUSY_SECONDS = 10
 """That a writer waits for another one in SQLite."""
 
+OVERFLOW = 45
+"""Connections beyond the five that stay open: one for every thread that answers, so that no reader waits for one that
+writers hold while they wait for each other."""
+
 CLOCKS = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
@@ -89,7 +93,7 @@ def _engine(url: str) -> Engine:
         if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
             raise OptionError("--database in memory is no place that workers could share; such as sqlite:///jobs.db")
         if address.get_backend_name() == "sqlite":
-            return _sqlite(create_engine(address, connect_args={"timeout": BUSY_SECONDS}))
+            return _sqlite(create_engine(address, connect_args={"timeout": BUSY_SECONDS}, max_overflow=OVERFLOW))
         return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
     except (ArgumentError, NoSuchModuleError) as error:
         raise OptionError(f"--database is no address of a database ({error}); such as sqlite:///jobs.db") from None

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from impasto.errors import OptionError
@@ -67,6 +67,17 @@ class Queue:
 
     # What clients do
 
+    def check_room(self, *, owner: str, client: str, key: str | None = None, quick: bool = False) -> None:
+        """Whether an order would find a place just now: one look, which waits for nobody.
+
+        One whose key is known needs none: it was taken before.
+
+        Raises:
+            BusyError: when the queue is full, or the client has as many jobs as it may.
+        """
+        with self._database.read() as connection:
+            self._check_room(connection, client, quick, select(jobs.c.id).where(*_same(owner, key)))
+
     def submit(
         self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None,
         quick: bool = False,
@@ -82,12 +93,10 @@ class Queue:
             OptionError: when the key stands for another order.
         """
         order = json.loads(json.dumps(order))  # as it will be read again
-        if not key:  # a full queue says so without waiting for whoever writes
-            with self._database.read() as connection:
-                self._check_room(connection, client, quick)
+        self.check_room(owner=owner, client=client, key=key, quick=quick)  # before it waits for whoever writes
         with self._database.write() as connection:
             alone(connection)
-            same = select(jobs.c.id, jobs.c.order).where(jobs.c.owner == owner, jobs.c.key == key)
+            same = select(jobs.c.id, jobs.c.order).where(*_same(owner, key))
             if key and (known := connection.execute(same).one_or_none()):
                 if dict(known.order) != order:
                     raise OptionError("this Idempotency-Key stands for another order; mend: one of its own for each")
@@ -285,13 +294,21 @@ class Queue:
 
     # What both rest on
 
-    def _check_room(self, connection: Connection, client: str, quick: bool) -> None:
-        """Whether there is a place; jobs of a second, which have workers of their own, are counted by themselves."""
-        waiting = connection.scalar(select(func.count()).where(jobs.c.state == "queued")) or 0
+    def _check_room(self, connection: Connection, client: str, quick: bool, same: Select[Any] | None = None) -> None:
+        """Whether there is a place, or one like `same` was taken; a single statement, as many ask when it is full.
+
+        Jobs of a second, which have workers of their own, are counted by themselves.
+        """
+        waits = select(func.count()).where(jobs.c.state == "queued").scalar_subquery()
+        alike = jobs.c.client == client, jobs.c.state.in_(OPEN), jobs.c.quick.is_(quick)
+        counts = select(waits, select(func.count()).where(*alike).scalar_subquery())
+        waiting, own, known = connection.execute(
+            counts.add_columns(literal(False) if same is None else same.exists())
+        ).one()
+        if known:
+            return
         if waiting >= self._limits.queue:
             raise BusyError(f"{waiting} jobs wait already; mend: try again later", WAIT)
-        alike = jobs.c.client == client, jobs.c.state.in_(OPEN), jobs.c.quick.is_(quick)
-        own = connection.scalar(select(func.count()).where(*alike)) or 0
         if own >= self._limits.jobs_per_client:
             raise BusyError(f"{own} of your jobs wait or run already; mend: wait for one, or cancel one", WAIT)
 
@@ -347,6 +364,11 @@ def _waiting(quick: bool) -> ColumnElement[bool]:
     """Jobs that a worker may claim."""
     waits: ColumnElement[bool] = jobs.c.state == "queued"
     return waits & jobs.c.quick if quick else waits
+
+
+def _same(owner: str, key: str | None) -> tuple[Any, ...]:
+    """The job for which a key stands; without a key there is none."""
+    return jobs.c.owner == owner, jobs.c.key == key, jobs.c.key.is_not(None)
 
 
 def _held(claim: Claim) -> tuple[Any, ...]:
