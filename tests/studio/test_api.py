@@ -408,6 +408,11 @@ class TestOrders:
             ordered(client, photo, options={"size": None})
             asked = order(photo, method="gatys", options={"size": None, "steps": 800})
             refused(client.post("/api/jobs", json=asked), 422, "64x20")
+            wide = uploaded(client, png(size=(64, 60)))["id"]  # the best takes 300 steps, where none are named
+            for steps in ({}, {"steps": None}):
+                asked = order(wide, method="gatys", options={"size": None, **steps})
+                refused(client.post("/api/jobs", json=asked), 422, "300 steps at 64x60")
+            ordered(client, wide, method="gatys", options={"size": None, "steps": None, "quality": "good"})
 
     def test_textures_and_reconstructions(self, client: httpx.Client, photo: str) -> None:
         size = {"width": 48, "height": 32}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from threading import Event as StopSignal
@@ -14,10 +16,11 @@ import pytest
 from impasto.errors import ImpastoError, LimitError, OptionError
 from impasto.image import write
 from impasto.methods import METHODS
+from impasto.online import plan
 from impasto.picture import Picture
 from impasto.studio.gallery import built_in, open_picture
 from impasto.studio.limits import Limits
-from impasto.studio.orders import OURS, Order, check, guest_methods, perform
+from impasto.studio.orders import OURS, STEPS, Order, check, check_work, guest_methods, perform
 from impasto.studio.store import Store, picture_file
 
 PHOTO, MASK = "a" * 32, "b" * 32
@@ -80,6 +83,37 @@ class TestChecked:
             {"options": {"blend": [0]}},
             {"options": {"mask": [MASK, MASK]}},
             {"job": "reconstruct", "method": "gatys", "styles": (), "layers": ("relu9_9",)},
+            {"method": "gatys", "options": {"mix_scales": True}},
+            {
+                "method": "gatys",
+                "styles": ("starry-hills", "knife-sea"),
+                "options": {"mix_scales": True, "blend": [2, 1]},
+            },
+            {"method": "gatys", "options": {"init": "fast", "style_mask": [MASK]}},
+            {"method": "gatys", "options": {"encoder": "efficientnet-lite0", "pooling": "max"}},
+            {"job": "texture", "content": None, "method": "gatys", "options": {"size": 64}},
+            {"job": "texture", "content": None, "method": "gatys", "options": {"strength": 0.4}},
+            {
+                "job": "texture",
+                "content": None,
+                "method": "gatys",
+                "tileable": True,
+                "options": {"encoder": "efficientnet-lite0"},
+            },
+            {
+                "job": "reconstruct",
+                "method": "gatys",
+                "styles": (),
+                "layers": ("relu1_1",),
+                "options": {"style_scale": 2},
+            },
+            {
+                "job": "reconstruct",
+                "method": "gatys",
+                "styles": (),
+                "layers": ("relu1_1",),
+                "options": {"preset": "paper"},
+            },
             {"job": "texture"},
             {"job": "texture", "content": None, "method": "fast"},
             {"job": "texture", "content": None, "method": "gatys", "styles": ()},
@@ -97,13 +131,59 @@ class TestChecked:
         with pytest.raises(OptionError, match=name):
             check(order(method="gatys", options={name: "1"}), Limits())
 
-    def test_too_much_work(self) -> None:
-        with pytest.raises(LimitError, match="mend"):
-            check(order(method="gatys", options={"size": 4096, "steps": 100_000}), Limits())
+    def test_statistics_have_a_preset(self) -> None:
+        asked = {"job": "reconstruct", "method": "gatys", "styles": (), "layers": ("relu1_1",)}
+        assert (
+            check(order(**asked, statistics=True, options={"preset": "paper"}), Limits()).options["preset"] == "paper"
+        )
+
+    def test_two_scales_of_two_paintings(self) -> None:
+        asked = order(method="gatys", styles=("starry-hills", "knife-sea"), options={"mix_scales": True})
+        assert check(asked, Limits()).options["mix_scales"]
+
+    @pytest.mark.parametrize(
+        ("changes", "fits"),
+        [
+            ({"options": {"size": 2000, "steps": 375}}, True),  # of 2.67 megapixels
+            ({"options": {"size": 2000, "steps": 376}}, False),
+            ({"options": {"size": 2230}}, True),
+            ({"options": {"size": 2240}}, False),  # the best in 300 steps, where none are named
+            ({"options": {"size": 2240, "steps": None, "quality": "good"}}, True),
+            ({"options": {"size": None}}, False),
+            ({"options": {"size": None, "quality": "draft"}}, True),
+            ({"job": "reconstruct", "styles": (), "layers": ("relu1_1",), "options": {"size": 8000}}, False),
+            (
+                {"job": "reconstruct", "styles": (), "layers": ("relu1_1",), "options": {"size": 8000, "steps": 41}},
+                True,
+            ),
+            ({"job": "texture", "content": None, "size": (2000, 1500)}, True),
+            ({"job": "texture", "content": None, "size": (2000, 1700)}, False),
+            ({"job": "texture", "content": None}, True),
+        ],
+    )
+    def test_too_much_work(self, changes: dict[str, Any], fits: bool) -> None:
+        checked = check(order(method="gatys", **changes), Limits())
+        photo = (6000, 4000) if checked.content else (0, 0)
+        if fits:
+            check_work(checked, photo, Limits())
+            return
+        with pytest.raises(LimitError, match=r"mend: \d+ steps"):
+            check_work(checked, photo, Limits())
+
+    def test_too_long_a_side(self) -> None:
         with pytest.raises(LimitError, match="8192"):
             check(order(options={"size": 9000}), Limits())
-        with pytest.raises(LimitError, match="8192"):
-            check(order(job="texture", content=None, method="gatys", size=(9000, 100)), Limits())
+        for asked, photo in ((order(), (9000, 10)), (order(job="texture", content=None, size=(9000, 100)), (0, 0))):
+            with pytest.raises(LimitError, match="8192"):
+                check_work(asked, photo, Limits())
+
+    def test_steps_are_counted_as_the_worker_does(self) -> None:
+        assert plan.STEPS == STEPS
+
+    def test_they_are_checked_without_torch(self) -> None:
+        told = "import sys, impasto.studio.app, impasto.studio.orders as o; from impasto.studio.limits import Limits; "
+        told += f"o.check(o.Order('stylize', 'gatys', '{PHOTO}', ('starry-hills',), {{}}), Limits()); "
+        subprocess.run([sys.executable, "-c", told + "sys.exit('torch' in sys.modules)"], check=True, timeout=120)
 
     def test_a_stored_order_is_the_same(self) -> None:
         asked = check(order(options={"mask": [MASK], "blend": [2.0]}), Limits()).named("photo-starry-hills")
@@ -137,7 +217,7 @@ class TestPerformed:
 
     def test_texture(self, store: Store) -> None:
         asked = order(job="texture", method="gatys", content=None, size=(64, 48), tileable=True)
-        with pytest.raises(OptionError, match="size"):
+        with pytest.raises(OptionError, match="pooling"):
             self.paint(replace(asked, options=QUICK), store)
         asked = replace(asked, options={"steps": 2})
         picture, _ = self.paint(asked, store)

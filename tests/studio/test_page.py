@@ -287,9 +287,11 @@ class TestModes:
         context.close()
 
     def test_texture_laid_two_by_two(self, page: Page) -> None:
-        page.check("[name=mode][value=texture]", force=True)
-        page.click(f".swatch:has-text('{STYLE}')")
         pick_method(page, "gatys")
+        page.select_option("#option-keep_color", "luminance")  # which means nothing to a texture
+        page.check("[name=mode][value=texture]", force=True)
+        assert page.locator("#option-keep_color").count() == 0
+        page.click(f".swatch:has-text('{STYLE}')")
         for name in ("width", "height"):
             page.fill(f"#{name}", "64")
         page.locator("#more summary").click()

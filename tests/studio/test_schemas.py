@@ -15,7 +15,7 @@ from impasto.errors import OptionError
 from impasto.methods import METHODS, Method
 from impasto.options import Spec
 from impasto.studio.limits import Limits
-from impasto.studio.orders import OURS, Order, check, guest_methods, method_specs
+from impasto.studio.orders import OURS, Order, check, guest_methods, meant_options, method_specs
 from impasto.studio.schemas import options_schema
 
 from .conftest import STYLE
@@ -77,7 +77,7 @@ class TestOptions:
         method, spec = pair
         for value, good in values(spec):
             said = {"blend": [value, 1], "semantic": [value, value]}.get(spec.name, [value]) if spec.many else value
-            styles = (STYLE, STYLE) if spec.name == "blend" else (STYLE,)
+            styles = (STYLE, STYLE) if spec.name in ("blend", "mix_scales") else (STYLE,)
             asked = Order("stylize", method.name, ID, styles, {spec.name: said})
             try:
                 told = check(asked, Limits(pixel_steps=10**14, job_side=32_768)).options[spec.name]
@@ -86,6 +86,26 @@ class TestOptions:
                 continue
             assert good, value
             assert told == said
+
+    @pytest.mark.parametrize("method", guest_methods(), ids=lambda method: method.name)
+    def test_what_is_meant_is_what_is_taken(self, method: Method) -> None:
+        """An option that means something in a job may be said there, any other may not."""
+        jobs: dict[str, dict[str, Any]] = {
+            "stylize": {"job": "stylize", "content": ID, "styles": (STYLE,)},
+            "texture": {"job": "texture", "content": None, "styles": (STYLE,)},
+            "reconstruct": {"job": "reconstruct", "content": ID, "styles": (), "layers": ("relu1_1",)},
+        }  # fmt: skip
+        jobs["statistics"] = jobs["reconstruct"] | {"statistics": True}
+        for job, names in meant_options(method).items():
+            for spec in method_specs(method):
+                if (said := another(spec)) is None:
+                    continue
+                try:
+                    check(Order(method=method.name, options={spec.name: said}, **jobs[job]), Limits(job_side=32_768))
+                except OptionError as error:
+                    assert spec.name not in names, (job, error)
+                else:
+                    assert spec.name in names, (job, spec.name)
 
     def test_the_page_gets_the_same(self, client: httpx.Client) -> None:
         found = {method["name"]: method["options"] for method in client.get("/api/methods").json()}
@@ -100,6 +120,17 @@ class TestOptions:
             answer = client.post("/api/jobs", json=order(photo, method=method["name"], options=small))
             assert answer.status_code == 201, answer.text
             assert answer.json()["options"] == small
+
+
+def another(spec: Spec) -> Any:
+    """A value that is not the default and that fits one photo and one painting; None where there is none."""
+    if spec.many or spec.kind is Path or spec.name in ("init", "mix_scales", "encoder"):
+        return None
+    if spec.choices:
+        return next((word for word in spec.choices if word != spec.default), None)
+    if spec.kind is bool:
+        return not spec.default
+    return spec.kind(spec.low if spec.low != spec.default else spec.high)
 
 
 def values(spec: Spec) -> Iterator[tuple[Any, bool]]:

@@ -20,7 +20,7 @@ from impasto.studio import metrics
 from impasto.studio.errors import BusyError, KindError, MissingError, TooLargeError
 from impasto.studio.gallery import built_in, built_in_thumbnail
 from impasto.studio.live import FORMATS
-from impasto.studio.orders import Order, check, check_own_size, guest_methods
+from impasto.studio.orders import Order, check, check_work, guest_methods
 from impasto.studio.room import Room
 from impasto.studio.schemas import (
     FastIn,
@@ -236,7 +236,7 @@ def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> Jo
         tuple(asked.layers), asked.statistics,
     )  # fmt: skip
     order = check(order, room.limits).named(room.label_of(order, owner))
-    check_own_size(order, room.size_of(order, owner), room.limits)
+    check_work(order, room.size_of(order, owner), room.limits)
     identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
     return room.job(room.queue.get(identity, owner))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -17,7 +17,10 @@ from impasto.controls import check_masks
 from impasto.encoders import get_spec
 from impasto.errors import LimitError, MissingExtraError, OptionError
 from impasto.events import Event
+from impasto.image import fit
 from impasto.methods import METHODS, Method, get_method
+from impasto.online.options import OnlineOptions
+from impasto.online.solo import FEATURES, STATISTICS, TEXTURE, check_understood, understood
 from impasto.options import Spec, StylizeOptions, check_blend
 from impasto.picture import Picture
 from impasto.studio.gallery import built_in, open_picture
@@ -26,8 +29,15 @@ from impasto.studio.store import Store, picture_file
 
 Kind = Literal["stylize", "texture", "reconstruct"]
 
+Purpose = Literal["stylize", "texture", "reconstruct", "statistics"]
+"""A kind of job, or what a reconstruction is with `statistics`."""
+
 OURS = ("model", "checkpoint", "device", "precision", "preview_every")
 """Options that whoever runs the studio decides, not its guests."""
+
+STEPS = {"draft": 21, "good": 104, "best": 300}
+"""Of each quality where no steps are named. `impasto.online.plan`, whose figures these are, imports torch, which the
+web process does without; a test holds both together."""
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 _INITS = ("content", "noise", "fast")
@@ -111,7 +121,7 @@ def check(order: Order, limits: Limits) -> Order:
         raise OptionError(f"init takes {', '.join(_INITS)} or the id of an uploaded picture")
     _check_parts(order, method, limits)
     _check_fit(order, options)
-    _check_work(order, options, limits)
+    _check_side((options.size or 0,), limits)
     told = {key: value for key, value in options.to_dict().items() if key not in OURS}
     return replace(order, options=told)
 
@@ -119,6 +129,22 @@ def check(order: Order, limits: Limits) -> Order:
 def method_specs(method: Method) -> Iterator[Spec]:
     """The options of a method that guests may say."""
     return (spec for spec in method.options_class.specs() if spec.name not in OURS)
+
+
+def meant_options(method: Method) -> dict[Purpose, list[str]]:
+    """For each job that a method does, the options that mean something in it; reconstructions are two."""
+    names = [spec.name for spec in method_specs(method)]
+    if not method.texture:
+        return {"stylize": names}
+    alone: dict[Purpose, tuple[frozenset[str], bool]] = {
+        "texture": (TEXTURE, True),
+        "reconstruct": (FEATURES, False),
+        "statistics": (STATISTICS, True),
+    }
+    found: dict[Purpose, list[str]] = {
+        job: [n for n in names if understood(n, known, own=own)] for job, (known, own) in alone.items()
+    }
+    return {"stylize": names, **found}
 
 
 def guest_methods() -> list[Method]:
@@ -192,38 +218,63 @@ def _check_fit(order: Order, options: StylizeOptions) -> None:
         check_blend(options.blend, len(order.styles))
     if order.job == "stylize":
         check_masks(options, len(order.styles))
-    if (name := getattr(options, "encoder", None)) is None:
-        return
-    layers = get_spec(name).layers
-    asked = *order.layers, *getattr(options, "style_layers", ()), *getattr(options, "content_layers", ())
-    if strange := [layer for layer in asked if layer not in layers]:
-        raise OptionError(f"{name} has no layer {strange[0]!r}; it has {', '.join(layers)}")
+    if isinstance(options, OnlineOptions):
+        _check_online(order, options)
 
 
-def _check_work(order: Order, options: StylizeOptions, limits: Limits) -> None:
-    """Whether it is within what one job may ask for, as far as that can be told before it starts."""
-    _check_size(order.size or (options.size or 0,) * 2, getattr(options, "steps", None), limits)
+def _check_online(order: Order, options: OnlineOptions) -> None:
+    """The same of what optimises, as far as it can be told without torch and without the pictures."""
+    eyes = get_spec(options.encoder)
+    asked = *order.layers, *options.style_layers, *options.content_layers
+    if strange := [layer for layer in asked if layer not in eyes.layers]:
+        raise OptionError(f"{eyes.name} has no layer {strange[0]!r}; it has {', '.join(eyes.layers)}")
+    if not eyes.poolings and (options.pooling or order.tileable):
+        raise OptionError(f"{eyes.name} has no pooling to choose and makes nothing tileable; mend: encoder vgg19")
+    if order.job == "texture":
+        check_understood(options, TEXTURE, "a texture has no photo")
+    elif order.job == "reconstruct":
+        known = STATISTICS if order.statistics else FEATURES
+        check_understood(options, known, "there is one picture, and no painting", own=order.statistics)
+    else:
+        _check_apart(order, options)
 
 
-def check_own_size(order: Order, size: tuple[int, int], limits: Limits) -> None:
-    """Whether a photo may stay as large as it is, where a checked order names no size.
+def _check_apart(order: Order, options: OnlineOptions) -> None:
+    """Two scales from two paintings go with nothing that divides them, and all of that not with the fast beginning."""
+    divided = bool(options.style_mask or options.semantic)
+    if options.mix_scales and (len(order.styles) != 2 or len(options.mask) > 1 or divided or options.blend):
+        raise OptionError("mix_scales takes two paintings, the large shapes' first, and no masks and no blend")
+    if options.init == "fast" and (divided or options.mix_scales):
+        raise OptionError("init fast goes with no style_mask, semantic or mix_scales; mend: init content")
+
+
+def check_work(order: Order, photo: tuple[int, int], limits: Limits) -> None:
+    """Whether a checked order is within what one job may ask for.
 
     Args:
         order: as it was checked.
-        size: (width, height) of its photo.
+        photo: (width, height) of its photo, (0, 0) where there is none.
         limits: of one job.
 
     Raises:
         LimitError: when it asks for more than the studio does in one job.
     """
-    if order.job != "texture" and order.options.get("size") is None:  # textures are small where nothing is said
-        _check_size(size, order.options.get("steps"), limits)
+    size = _result_size(order, photo)
+    _check_side(size, limits)
+    told = order.options
+    check_steps(told.get("steps") or STEPS.get(told.get("quality", ""), 0), size, limits)
 
 
-def _check_size(size: tuple[int, int], steps: int | None, limits: Limits) -> None:
-    if max(size) > limits.job_side:
-        raise LimitError(f"{max(size)} pixels are too many; mend: size, at most {limits.job_side} on the long side")
-    check_steps(steps or 0, size, limits)
+def _result_size(order: Order, photo: tuple[int, int]) -> tuple[int, int]:
+    if order.job == "texture":  # small where nothing is said
+        return order.size or (0, 0)
+    asked = order.options.get("size") or max(photo)
+    return fit(photo, min(asked, max(photo)) if order.job == "reconstruct" else asked)
+
+
+def _check_side(size: Iterable[int], limits: Limits) -> None:
+    if (side := max(size)) > limits.job_side:
+        raise LimitError(f"{side} pixels are too many; mend: size, at most {limits.job_side} on the long side")
 
 
 def check_steps(steps: int, size: tuple[int, int], limits: Limits) -> None:

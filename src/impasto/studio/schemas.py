@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from impasto.encoders import ENCODERS
 from impasto.methods import Method
 from impasto.options import Spec
-from impasto.studio.orders import Kind, method_specs
+from impasto.studio.orders import Kind, Purpose, meant_options, method_specs
 
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", examples=["0123456789abcdef0123456789abcdef"])]
 StyleId = Annotated[
@@ -174,6 +174,10 @@ class MethodOut(BaseModel):
     missing: str | None = Field(description="the command that installs what it needs")
     texture: bool = Field(description="whether it makes textures and reconstructions")
     options: dict[str, Any] = Field(description="JSON schema of its options")
+    meant: dict[Purpose, list[str]] = Field(
+        description="for each job that it does, the options that mean something there; of reconstructions with and "
+        "without `statistics`"
+    )
 
 
 def method_out(method: Method) -> MethodOut:
@@ -181,7 +185,7 @@ def method_out(method: Method) -> MethodOut:
     missing = None if method.ready else f'pip install "impasto[{method.extra}]"'
     return MethodOut(
         name=method.name, paper=method.paper, good_at=method.good_at, typical=method.typical, ready=method.ready,
-        missing=missing, texture=bool(method.texture), options=options_schema(method),
+        missing=missing, texture=bool(method.texture), options=options_schema(method), meant=meant_options(method),
     )  # fmt: skip
 
 

@@ -7,15 +7,15 @@ import { options, setOption, state } from "./state.js";
 const FIRST = ["strength", "style_scale", "keep_color", "quality", "size"];
 /** Said elsewhere on the page. */
 const ELSEWHERE = ["mask", "blend"];
-/** Of textures and reconstructions, which have no photo to be near to. */
-const OF_PHOTOS = ["strength", "keep_color", "photorealistic", "content_layers", "mix_scales", "style_mask", "semantic", "init"];
 
 let schemas = {};
+let meant = {};
 let drawn = "";
 
 /** @param {any[]} methods as /api/methods tells them */
 export function learn(methods) {
   schemas = Object.fromEntries(methods.map((method) => [method.name, method.options.properties]));
+  meant = Object.fromEntries(methods.map((method) => [method.name, method.meant]));
 }
 
 /** Whether there is such a method, and if an option is named, whether it has that; files may name "constructor". */
@@ -26,7 +26,7 @@ export const defaultOf = (method, name) => schemas[method]?.[name]?.default;
 
 /** Draws the form of the present method anew; not while somebody moves a slider in it. */
 export function drawForm() {
-  const now = JSON.stringify([state.method, state.mode, options()]);
+  const now = look();
   if (now === drawn) return;
   drawn = now;
   const all = Object.entries(schemas[state.method] || {}).filter(([name]) => belongs(name));
@@ -38,16 +38,21 @@ export function drawForm() {
   byId("more").hidden = rest.length === 0;
 }
 
+const look = () => JSON.stringify([state.method, state.mode, state.statistics, options()]);
+
+/** Whether an option means something in the present mode, and is said in the form. */
 function belongs(name) {
-  if (ELSEWHERE.includes(name)) return false;
-  if (state.mode === "stylize") return true;
-  return !OF_PHOTOS.includes(name) && (name !== "size" || state.mode === "reconstruct");
+  const job = state.mode === "reconstruct" && state.statistics ? "statistics" : state.mode;
+  return !ELSEWHERE.includes(name) && Boolean(meant[state.method]?.[job]?.includes(name));
 }
+
+/** What the form says; what was set in another mode, and means nothing in this one, is kept and not sent. */
+export const said = () => Object.fromEntries(Object.entries(options()).filter(([name]) => belongs(name)));
 
 function made([name, schema]) {
   const keep = (value) => {
     setOption(name, JSON.stringify(value) === JSON.stringify(schema.default) ? undefined : value);
-    drawn = JSON.stringify([state.method, state.mode, options()]);
+    drawn = look();
   };
   return field(name, schema, options()[name] ?? schema.default, keep);
 }

@@ -1,7 +1,7 @@
 /** What the page is set to, in the API's words. */
 
-import { knows } from "./options.js";
-import { options, state } from "./state.js";
+import { knows, said } from "./options.js";
+import { state } from "./state.js";
 
 /** Whether all pictures are there that the present mode needs. */
 export const complete = () => (state.mode === "texture" || Boolean(state.photo))
@@ -13,7 +13,7 @@ export const isFast = () => state.mode === "stylize" && state.method === "fast";
 
 /** An order for /api/jobs. */
 export function wanted() {
-  const told = { job: state.mode, method: state.method, options: { ...options() } };
+  const told = { job: state.mode, method: state.method, options: said() };
   if (state.mode !== "texture") told.content = state.photo.id;
   if (state.mode !== "reconstruct") {
     told.styles = state.styles.map(({ id }) => id);
