@@ -118,9 +118,9 @@ def _in_order(nodes: list[Any], known: set[str]) -> list[Any]:
     return ordered
 
 
-def make(models: Path) -> dict[str, npt.NDArray[Any]]:
-    """The golden arrays."""
-    code = predict(session(models / PREDICT), square("coffee.jpg", 256))
+def make(models: Path, *, code: Array | None = None) -> dict[str, npt.NDArray[Any]]:
+    """The golden arrays; painted with the code given, since what int8 kernels read differs by machine."""
+    code = predict(session(models / PREDICT), square("coffee.jpg", 256)) if code is None else code
     picture = transfer(session(models / TRANSFER), square("astronaut.jpg", 384), code)
     float_code = predict(session(models / PREDICT, quantisers=False), waves(256))
     float_picture = transfer(session(models / TRANSFER, quantisers=False), waves(384), code)

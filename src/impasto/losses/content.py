@@ -32,8 +32,9 @@ def normalised_features(features: Tensor) -> Tensor:
     Returns:
         The same shape. A channel that is the same everywhere is 0.
     """
-    variance, mean = torch.var_mean(widen(features), dim=(2, 3), correction=0, keepdim=True)
-    return (widen(features) - mean) * torch.rsqrt(variance + NORMAL_EPS)
+    wide = widen(features)
+    centred = wide - wide.mean((2, 3), keepdim=True)
+    return centred * torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + NORMAL_EPS)
 
 
 def normalised_distance(features: Tensor, target: Tensor) -> Tensor:
@@ -45,7 +46,11 @@ def normalised_distance(features: Tensor, target: Tensor) -> Tensor:
     Returns:
         (B,), 0 when the maps agree, 2 when they are unrelated.
     """
-    return (normalised_features(features) - normalised_features(target)).square().flatten(1).mean(1)
+    found = [  # one by one: the maps of a sample stay in the cache, those of a batch do not
+        (normalised_features(one[None]) - normalised_features(other[None])).square().mean()
+        for one, other in zip(features, target.expand_as(features), strict=True)
+    ]
+    return torch.stack(found)
 
 
 class ContentLoss(Additive):

@@ -5,7 +5,7 @@ Blind to which features go together, which a Gram matrix sees; in return it cost
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,11 +31,46 @@ def channel_moments(features: Tensor, guide: Tensor | None = None) -> Moments:
             of a single position it is 0.
         guide: how much each position counts, (1 or B, 1, H, W), at least 0; None for all alike.
     """
-    flat = widen(features).flatten(2)
     if guide is not None:
+        flat = widen(features).flatten(2)
         return _guided_moments(flat, guide.to(flat).flatten(2))
-    variance = flat.var(2, correction=min(1, flat.shape[2] - 1))
-    return Moments(flat.mean(2), torch.sqrt(variance + VARIANCE_FLOOR))
+    mean, variance = _MeanAndVariance.apply(features)  # type: ignore[no-untyped-call]
+    return Moments(mean, torch.sqrt(variance + VARIANCE_FLOOR))
+
+
+class _MeanAndVariance(torch.autograd.Function):
+    """Of each channel, picture by picture: a map of one picture stays in the cache, those of a whole batch do not.
+
+    The way back is one product and one sum a feature, in the order of memory that the features came in.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
+        found = [_mean_and_squares(widen(picture)) for picture in features]
+        mean, squares = (torch.stack(part) for part in zip(*found, strict=True))
+        ctx.save_for_backward(features, mean)
+        return mean, squares / _freedom(features)
+
+    @staticmethod
+    def backward(ctx: Any, mean_slope: Tensor, variance_slope: Tensor) -> Tensor:
+        features, mean = ctx.saved_tensors
+        slope = 2 * variance_slope / _freedom(features)
+        start = mean_slope / features[0, 0].numel() - slope * mean
+        found = torch.empty_like(features)
+        for i, (picture, a, b) in enumerate(zip(features, slope, start, strict=True)):
+            found[i] = torch.addcmul(b[:, None, None], widen(picture), a[:, None, None])
+        return found
+
+
+def _mean_and_squares(wide: Tensor) -> tuple[Tensor, Tensor]:
+    """Of (C, H, W): the means, and the sums of the squared differences from them."""
+    mean = wide.mean((1, 2), keepdim=True)
+    return mean.flatten(), (wide - mean).square().sum((1, 2))
+
+
+def _freedom(features: Tensor) -> int:
+    """By how much the sum of squares is divided: one less than there are positions, but not by 0."""
+    return max(1, features[0, 0].numel() - 1)
 
 
 def _guided_moments(flat: Tensor, guide: Tensor) -> Moments:

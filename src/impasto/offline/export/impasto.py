@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from impasto.fast.card import PROPERTY, Card
+from impasto.losses.parametric.moments import VARIANCE_FLOOR
 from impasto.offline.export import blocks
 from impasto.offline.export.graph import OnnxGraph, Precision
 from impasto.offline.export.vgg import features
@@ -110,5 +111,5 @@ def _moments(g: OnnxGraph, x: str) -> tuple[str, str]:
     others = g.op("Sub", g.op("ReduceProd", size, keepdims=0), g.constant(1, np.float32))
     squares = g.op("ReduceSumSquare", g.op("Sub", x, mean), axes=(2, 3), keepdims=0)
     variance = g.op("Div", squares, others)
-    floor = g.constant(impasto.VARIANCE_FLOOR, np.float32)
+    floor = g.constant(VARIANCE_FLOOR, np.float32)
     return g.op("Flatten", mean), g.op("Sqrt", g.op("Add", variance, floor))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from impasto.errors import OptionError
-from impasto.losses.loss import widen
+from impasto.losses import channel_moments, widen
 from impasto.offline.networks.blocks import InstanceNorm, check_size, pad_to_multiple, reflect_conv, to_picture
 from impasto.offline.networks.running_norm import RunningNorm
 
@@ -28,7 +28,6 @@ POOLING: Final = "average"
 TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 STATISTICS = 2 * (64 + 128 + 256 + 512)  # a mean and a deviation for every channel of the taps
 HIDDEN = 512
-VARIANCE_FLOOR = 1e-5
 SMALLEST = 9  # reflected to 16, of which two pixels are left at an eighth: the least that can be reflected again
 STRIDE = 8
 
@@ -66,12 +65,7 @@ def style_statistics(maps: Sequence[Tensor]) -> Tensor:
     Returns:
         (N, 1920), float32: the first map's means, its deviations, the second's means, and so on.
     """
-    found: list[Tensor] = []
-    for features in maps:
-        flat = widen(features).flatten(2)
-        variance = flat.var(2, correction=min(1, flat.shape[2] - 1))
-        found += [flat.mean(2), torch.sqrt(variance + VARIANCE_FLOOR)]
-    return torch.log1p(torch.cat(found, 1))
+    return torch.log1p(torch.cat([part for features in maps for part in channel_moments(features)], 1))
 
 
 class StyledConv(nn.Module):
