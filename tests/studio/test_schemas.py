@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,21 @@ class TestOptions:
             assert answer.json()["options"] == small
 
 
+def fitting(described: Any, name: str) -> Callable[[Any], bool]:
+    """Whether something is as the description says, by a validator of others."""
+    validators = pytest.importorskip("jsonschema_rs", reason="mend: pip install schemathesis")
+    fits: Callable[[Any], bool] = validators.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{name}", "components": described["components"]}
+    ).is_valid
+    return fits
+
+
+def uploaded_once(client: httpx.Client) -> str:
+    """A photo, the same one every time."""
+    found = client.get("/api/pictures?kind=photo&limit=1").json()
+    return str(found[0]["id"] if found else uploaded(client)["id"])
+
+
 def another(spec: Spec) -> Any:
     """A value that is not the default and that fits one photo and one painting; None where there is none."""
     if spec.many or spec.kind is Path or spec.name in ("init", "mix_scales", "encoder"):
@@ -175,6 +190,54 @@ class TestDescription:
                 text = json.dumps(example).replace(ID, photo)
                 answer = client.post(path, content=text, headers={"content-type": "application/json"})
                 assert answer.status_code in (200, 201), answer.text
+
+    def test_orders_are_described_by_their_methods(self, described: Any) -> None:
+        branches = {
+            one["properties"]["method"]["const"]: one for one in described["components"]["schemas"]["JobIn"]["oneOf"]
+        }
+        assert set(branches) == {method.name for method in guest_methods()}
+        for method in guest_methods():
+            name = branches[method.name]["properties"]["options"]["$ref"].rpartition("/")[2]
+            told = described["components"]["schemas"][name]
+            expected = json.loads(json.dumps(options_schema(method)))
+            assert {part: told[part] for part in expected} == expected
+
+    def test_examples_are_what_is_described_and_taken(self, described: Any, client: httpx.Client) -> None:
+        schemas, fits, photo = described["components"]["schemas"], fitting(described, "JobIn"), uploaded(client)["id"]
+        methods = [one["properties"]["method"]["const"] for one in schemas["JobIn"]["oneOf"]]
+        options = {name: schemas[METHODS[name].options_class.__name__]["examples"] for name in methods}
+        orders = [order(ID, method=name, options=example) for name in methods for example in options[name]]
+        assert {one["job"] for one in schemas["JobIn"]["examples"] if "job" in one} == {
+            "stylize",
+            "texture",
+            "reconstruct",
+        }
+        for asked in (*schemas["JobIn"]["examples"], *orders):
+            assert fits(asked), asked
+            answer = client.post("/api/jobs", json=json.loads(json.dumps(asked).replace(ID, photo)))
+            assert answer.status_code == 201, answer.text
+        assert all(fitting(described, "FastIn")(example) for example in schemas["FastIn"]["examples"])
+
+    @pytest.mark.parametrize("method", [None, *guest_methods()], ids=lambda method: method and method.name)
+    @pytest.mark.parametrize(
+        "options",
+        [{"strength": "0.5"}, {"strength": 2}, {"size": 64.5}, {"size": 15}, {"keep_color": "red"}, {"blend": 1},
+         {"mask": ["a.png"]}, {"photorealistic": None}, {"device": "cpu"}, {"nonsense": 1}],
+        ids=str,
+    )  # fmt: skip
+    def test_what_is_of_the_wrong_type_is_neither(
+        self, described: Any, client: httpx.Client, method: Method | None, options: dict[str, Any]
+    ) -> None:
+        asked = order(uploaded_once(client), options=options) | ({"method": method.name} if method else {})
+        assert not fitting(described, "JobIn")(asked)
+        refused(client.post("/api/jobs", json=asked), 422)
+
+    def test_options_of_another_method_are_neither(self, described: Any, client: httpx.Client) -> None:
+        photo, fits = uploaded_once(client), fitting(described, "JobIn")
+        for asked in (order(photo, options={"steps": 2}), order(photo, method="nonsense", options={})):
+            assert not fits(asked)
+            refused(client.post("/api/jobs", json=asked), 422)
+        assert fits(order(photo, method="gatys", options={"steps": 2}))
 
     def test_pictures_are_told_as_what_they_are(self, described: Any) -> None:
         for path, kind in {

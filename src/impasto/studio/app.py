@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from impasto.errors import ImpastoError
 from impasto.studio import logs, metrics
 from impasto.studio.api import router
+from impasto.studio.description import describe
 from impasto.studio.errors import BusyError, ConflictError, KindError, MissingError, TooLargeError
 from impasto.studio.guard import Guard, Rules
 from impasto.studio.jobs.retention import tidy
@@ -56,6 +57,7 @@ def make_app(room: Room, *, hosts: tuple[str, ...]) -> FastAPI:
     app.include_router(router)
     _add_signs(app)
     _add_troubles(app)
+    describe(app)
     app.add_middleware(Count)
     app.add_middleware(Guard, rules=Rules(hosts, room.tokens, room.limits))
     home = {"methods": ["GET", "HEAD"], "include_in_schema": False}

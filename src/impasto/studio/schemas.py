@@ -106,7 +106,13 @@ class JobIn(Strict):
         json_schema_extra={
             "examples": [
                 {"job": "stylize", "method": "gatys", "content": "0123456789abcdef0123456789abcdef",
-                 "styles": ["starry-hills"], "options": {"size": 512, "quality": "draft", "strength": 0.5}}
+                 "styles": ["starry-hills"], "options": {"size": 512, "quality": "draft", "strength": 0.5}},
+                {"content": "0123456789abcdef0123456789abcdef", "styles": ["starry-hills", "knife-sea"],
+                 "options": {"blend": [2, 1], "keep_color": "luminance"}},
+                {"job": "texture", "method": "w2", "styles": ["woodcut-wave"], "size": {"width": 512, "height": 384},
+                 "tileable": True, "options": {"quality": "good"}},
+                {"job": "reconstruct", "method": "gatys", "content": "0123456789abcdef0123456789abcdef",
+                 "layers": ["relu3_1"], "options": {"size": 256, "steps": 100}},
             ]
         },
     )  # fmt: skip
