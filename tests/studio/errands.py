@@ -135,6 +135,18 @@ def betray(where: str, many: int) -> None:
     time.sleep(60)
 
 
+def stammer(words: bytes, alone: bool) -> int:
+    """Says so much of a message and then nothing, alone or with a child of its own that holds the line."""
+    if words:
+        if not alone and os.fork():
+            os._exit(0)
+        for line in (thing for thing in gc.get_objects() if isinstance(thing, Connection) and not thing.closed):
+            os.write(line.fileno(), words)
+        time.sleep(20)
+        os._exit(0)
+    return os.getpid()
+
+
 def variables() -> list[str]:
     """Names that the child's environment has."""
     return sorted(os.environ)

@@ -132,6 +132,27 @@ def test_who_sleeps_too_long_is_killed() -> None:
         assert family.ask(0) != alive
 
 
+ANNOUNCED = b'{"answer": {"\\u0000raw": true}}'
+HALVES = {
+    "a length": b"\0\0", "half a message": (256).to_bytes(4, "big") + b"x" * 9,
+    "half an answer": len(ANNOUNCED).to_bytes(4, "big") + ANNOUNCED,
+}  # fmt: skip
+
+
+@posix
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("words", HALVES.values(), ids=HALVES)
+def test_who_hangs_in_the_middle_of_an_answer_is_killed(words: bytes, alone: bool) -> None:
+    with children(errands.stammer, Bounds(1.0)) as family:
+        alive = family.ask(b"", True)
+        began = time.monotonic()
+        with pytest.raises(LimitError, match="longer than 1 s"):
+            family.ask(words, alone)
+        assert time.monotonic() - began < 10
+        assert gone(alive)
+        assert family.ask(b"", True) != alive  # his place is another's
+
+
 @posix
 def test_who_works_too_long_is_killed() -> None:
     with children(errands.spin, Bounds(60.0, processor=1.0)) as family:

@@ -15,8 +15,10 @@ import os
 import queue
 import re
 import signal
+import socket
 import sys
 import threading
+import time
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +35,9 @@ from impasto.studio.errors import BusyError
 _CONTEXT = multiprocessing.get_context("spawn")
 FIRST_SECONDS = 60.0
 """That a new child may take to import what it needs before its own clock starts."""
+
+END_SECONDS = 5.0
+"""That one who was killed may take to be gone."""
 
 NICE = 5
 """By how much a child stands back: who only asks how things stand is answered first."""
@@ -182,20 +187,40 @@ class _Child:
     def ask(self, arguments: tuple[Any, ...]) -> Any:
         try:
             if not self._answers:
-                self._wait(FIRST_SECONDS)
-                self._line.recv_bytes(len(_READY))
+                with self._clock(FIRST_SECONDS):
+                    self._line.recv_bytes(len(_READY))
             self._answers += 1
-            self._line.send(arguments)
-            self._wait(self._bounds.seconds)
-            return wire.heard(self._line, self._kind, self._bounds.answer)
+            with self._clock(self._bounds.seconds):
+                self._line.send(arguments)
+                return wire.heard(self._line, self._kind, self._bounds.answer)
         except (EOFError, OSError, ValueError):  # it died, or says what it should not
             self.end()
             raise self._death() from None
 
-    def _wait(self, seconds: float) -> None:
-        if not self._line.poll(seconds):
+    @contextlib.contextmanager
+    def _clock(self, seconds: float) -> Iterator[None]:
+        """Cuts the line when the time is over, wherever in a message it hangs then."""
+        over = threading.Event()
+        timer = threading.Timer(seconds, self._cut, (over,))
+        timer.start()
+        try:
+            yield
+        except (EOFError, OSError, ValueError):
+            if not over.is_set():
+                raise
+        finally:
+            timer.cancel()
+            timer.join()  # what it has begun must be over before the line is closed, whose number another may get then
+        if over.is_set():
             self.end()
             raise LimitError(f"it took longer than {seconds:g} s; mend: a smaller picture")
+
+    def _cut(self, over: threading.Event) -> None:
+        over.set()
+        self._process.kill()
+        if sys.platform != "win32":  # a child of its own may hold the line still
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._line.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
 
     def _death(self) -> ImpastoError:
         if self._process.exitcode == -getattr(signal, "SIGXCPU", 0):
@@ -209,7 +234,9 @@ class _Child:
     def end(self) -> None:
         """Kills it and clears up."""
         self._process.kill()
-        self._process.join(5)
+        end = time.monotonic() + END_SECONDS
+        while self._process.is_alive() and time.monotonic() < end:  # to join it would be to wait for its own children
+            time.sleep(0.001)
         self._line.close()
 
 
