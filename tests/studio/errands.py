@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from impasto.errors import MissingExtraError, PictureError
@@ -148,8 +149,10 @@ def stammer(words: bytes, alone: bool) -> int:
 
 
 def variables() -> list[str]:
-    """Names that the child's environment has."""
-    return sorted(os.environ)
+    """Names that the child's environment has, or had when it began."""
+    began = Path("/proc/self/environ")
+    told = began.read_bytes().decode(errors="replace").split("\0") if began.exists() else []
+    return sorted({*os.environ, *(one.partition("=")[0] for one in told if one)})
 
 
 def dump() -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dataclasses
 import importlib
+import json
 import math
 import multiprocessing
 import os
@@ -43,8 +45,10 @@ NICE = 5
 """By how much a child stands back: who only asks how things stand is answered first."""
 
 _READY = b"ready"
-_SECRET = re.compile(r"PG|AWS_|AZURE_|GOOGLE_|FSSPEC_|IMPASTO_STUDIO_STORE|.*(DATABASE|TOKEN|SECRET|PASSW|_KEY$)")
-_ADDRESS = re.compile(r"://[^/\s]*@")  # with a password in it, as addresses of databases and proxies have
+_NEEDED = re.compile(
+    r"PATH|HOME|LANG|LC_[A-Z]+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|LD_LIBRARY_PATH|PYTHON[A-Z]*|[A-Z]+_NUM_THREADS|MALLOC_[A-Z_]+"
+)
+"""Variables without which a child may not find its modules, or speak another language; none has a password in it."""
 
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # as Linux numbers them
 
@@ -245,12 +249,38 @@ def _going() -> BusyError:
 
 
 def _serve(line: Connection, module: str, name: str, bounds: Bounds) -> None:
-    """The child's life."""
+    """The child's life, and where it is to know no secrets, the one before."""
+    needed = {variable: value for variable, value in os.environ.items() if _NEEDED.fullmatch(variable)}
+    if not bounds.network and needed != dict(os.environ):
+        if os.name == "posix":  # what a process was begun with can be read off it until it ends, so it begins anew
+            os.set_inheritable(line.fileno(), True)
+            told = json.dumps([line.fileno(), sys.path, module, name, dataclasses.asdict(bounds)])
+            os.execve(sys.executable, [sys.executable, "-c", _ANEW, told], needed)  # noqa: S606 - ours
+        for variable in set(os.environ) - set(needed):
+            os.environ.pop(variable)
+    _live(line, module, name, bounds)
+
+
+_ANEW = f"import sys; del sys.path[0]; from json import loads; told = loads(sys.argv[1]); sys.path[:] = told[1]; \
+import {__name__} as children; children.anew(told[0], *told[2:])"
+
+
+def anew(number: int, module: str, name: str, bounds: dict[str, Any]) -> None:
+    """The child's life in a process that was begun anew.
+
+    Args:
+        number: of the line's file.
+        module: where its work is.
+        name: of its work there.
+        bounds: as `Bounds` has them.
+    """
+    _live(Connection(number), module, name, Bounds(**bounds))
+
+
+def _live(line: Connection, module: str, name: str, bounds: Bounds) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks decides when it ends
     _confine(bounds)
     _hush()
-    if not bounds.network:
-        _forget_secrets()
     work = getattr(importlib.import_module(module), name)
     line.send_bytes(_READY)
     while True:
@@ -273,13 +303,6 @@ def _answer(work: Callable[..., Any], arguments: tuple[Any, ...]) -> list[bytes]
         return wire.told_error(LimitError("it takes too much memory; mend: a smaller picture"))
     except Exception as error:
         return wire.told_error(ImpastoError(f"this is a fault, report it: {type(error).__name__}"))
-
-
-def _forget_secrets() -> None:
-    """Whoever reads what strangers send needs no passwords, and so nobody can be made to tell them."""
-    for name, value in list(os.environ.items()):
-        if _SECRET.match(name.upper()) or _ADDRESS.search(value):
-            os.environ.pop(name)
 
 
 def _confine(bounds: Bounds) -> None:
