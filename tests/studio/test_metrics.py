@@ -133,6 +133,18 @@ def test_lines_of_others_are_cut_to_their_first() -> None:
     assert json.loads(lines.format(line))["message"] == "Task failed"
 
 
+def test_warnings_are_lines_too_without_their_words() -> None:
+    told = "import warnings; from impasto.studio import logs; logs.begin(); "
+    told += f"warnings.warn('{SECRET}.jpg is odd', RuntimeWarning); warnings.warn_explicit('{SECRET}', UserWarning, "
+    told += f"'/home/{SECRET}/lib/site-packages/pack/part.py', 7)"
+    ran = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60, check=True)
+    lines = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert [(line["level"], line["error"], line["at"]) for line in lines] == [
+        ("warning", "RuntimeWarning", ["<string>:1"]), ("warning", "UserWarning", ["pack/part.py:7"])
+    ]  # fmt: skip
+    assert SECRET not in ran.stderr
+
+
 def record(part: str, message: str, more: dict[str, object], *, error: bool = False) -> dict[str, object]:
     logger = logs.get(part)
     made = logger.makeRecord(logger.name, 20, "x", 1, message, (), sys.exc_info() if error else None, extra=more)

@@ -6,9 +6,11 @@ import json
 import logging
 import sys
 import time
+import warnings
+from pathlib import Path
 
 OURS = "impasto.studio"
-FIELDS = ("job", "method", "attempt", "seconds", "status", "route", "worker", "count", "bytes")
+FIELDS = ("job", "method", "attempt", "seconds", "status", "route", "worker", "count", "bytes", "error", "at")
 """What a line may hold besides time, level, part and message."""
 
 
@@ -31,10 +33,26 @@ def _places(info: logging._SysExcInfoType) -> list[str]:
     """Where an exception came by, the newest last."""
     found, step = [], info[2]
     while step:
-        code = step.tb_frame.f_code
-        found.append(f"{code.co_filename.rpartition('impasto')[2] or code.co_filename}:{step.tb_lineno}")
+        found.append(_place(step.tb_frame.f_code.co_filename, step.tb_lineno))
         step = step.tb_next
     return found[-8:]
+
+
+def _place(file: str, line: int) -> str:
+    """A place in a program, without the folders that it is installed in."""
+    return f"{'/'.join(Path(file).parts[-2:])}:{line}"
+
+
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    """Of a warning its kind and where it was given, not its words, which may quote a user."""
+    get("python").warning("a warning", extra={"error": category.__name__, "at": [_place(filename, lineno)]})
 
 
 def get(part: str) -> logging.Logger:
@@ -43,7 +61,7 @@ def get(part: str) -> logging.Logger:
 
 
 def begin(level: int = logging.INFO) -> None:
-    """Sends the studio's lines to standard error, and of what others have to complain about the first line."""
+    """Sends the studio's lines to standard error; of what others say the first line, of warnings the kind."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     for name, least in ((OURS, level), (None, logging.WARNING)):
@@ -52,3 +70,4 @@ def begin(level: int = logging.INFO) -> None:
         logger.setLevel(least)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the client is told what is wrong with its form
     logging.Formatter.converter = time.gmtime
+    warnings.showwarning = _warned
