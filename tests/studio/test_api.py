@@ -18,7 +18,7 @@ import pytest
 
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.crew import Crew
-from impasto.studio.store import picture_file, preview_file
+from impasto.studio.store import picture_file, preview_file, thumbnail_file
 
 from .conftest import SIDE, STYLE, png
 from .pieces import blank_png, encoded
@@ -719,6 +719,18 @@ class TestElsewhere:
         told = uploaded(client)
         studio.room.store.delete(picture_file(told["id"]))
         refused(client.get(told["url"]), 404, "gone")
+
+    def test_a_link_that_somebody_planted_is_not_served(self, studio: Served, client: httpx.Client) -> None:
+        told = uploaded(client)
+        for name, url in ((picture_file, "url"), (thumbnail_file, "thumbnail")):
+            path = studio.room.store.file(name(told["id"]))
+            assert path
+            path.unlink()
+            path.symlink_to(__file__)
+            refused(client.get(told[url]), 404)
+        assert client.delete(f"/api/pictures/{told['id']}").status_code == 204
+        assert Path(__file__).exists()
+        assert not path.is_symlink()
 
     def test_a_database_that_does_not_answer(self, tmp_path: Path) -> None:
         with served(tmp_path) as studio, studio.client() as client:

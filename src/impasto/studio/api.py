@@ -298,9 +298,9 @@ def events(
 
 def _file(store: Store, name: str, media_type: str, headers: dict[str, str]) -> Response:
     """A file as it is kept; out of a folder piece by piece, as it may be large."""
-    if store.folder is None:
+    path = store.file(name)
+    if path is None:
         return Response(store.get(name), media_type=media_type, headers=headers)
-    path = store.folder / name
     try:
         return FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
     except FileNotFoundError:

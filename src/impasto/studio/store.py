@@ -55,24 +55,40 @@ class Store:
             self._files.makedirs(self._root, exist_ok=True)
         except OSError as error:
             raise ImpastoError(f"--store {url} cannot be made: {error.strerror or error}") from error
-        if self._local and not os.access(self._root, os.W_OK):
-            raise ImpastoError(f"--store {url} may not be written to; mend: change its permissions")
+        if self._local:
+            self._root = str(Path(self._root).resolve())  # who names the store may name it by a link
+            if not os.access(self._root, os.W_OK):
+                raise ImpastoError(f"--store {url} may not be written to; mend: change its permissions")
 
     @property
     def folder(self) -> Path | None:
         """The folder, where it is one of this machine."""
         return Path(self._root) if self._local else None
 
+    def file(self, name: str) -> Path | None:
+        """Where a file is, or would be, in the folder; None where there is no folder.
+
+        Raises:
+            MissingError: when it would lie elsewhere: links inside the folder are not followed, whoever made them.
+        """
+        if self.folder is None:
+            return None
+        path = Path(self._path(name))
+        if path.is_symlink() or not path.resolve().is_relative_to(self.folder):
+            raise MissingError("there is no such file")
+        return path
+
     def put(self, name: str, data: bytes) -> None:
         """Keeps a file, whole or not at all; an object store does so by itself.
 
         Raises:
+            MissingError: when there is a link in its place.
             ImpastoError: when there is no room or no permission.
         """
-        target = self._path(name)
+        path, target = self.file(name), self._path(name)
         try:
-            if self._local:
-                targets.put(data, Path(target), overwrite=True)
+            if path:
+                targets.put(data, path, overwrite=True)
             else:
                 self._files.pipe_file(target, data)
         except OSError as error:
@@ -84,14 +100,15 @@ class Store:
         Raises:
             MissingError: when it is not there.
         """
+        path = self.file(name)
         try:
-            data: bytes = self._files.cat_file(self._path(name))
+            data: bytes = path.read_bytes() if path else self._files.cat_file(self._path(name))
         except FileNotFoundError:
             raise MissingError("the file is gone") from None
         return data
 
     def delete(self, *names: str) -> None:
-        """Deletes files; those that are gone already are no trouble."""
+        """Deletes files, of a link the link; those that are gone already are no trouble."""
         for name in names:
             try:
                 self._files.rm_file(self._path(name))
@@ -103,7 +120,7 @@ class Store:
         self._files.invalidate_cache()
         for found in self._files.ls(self._root, detail=True):
             name = str(found["name"]).rsplit("/", 1)[-1]
-            if found["type"] == "file" and _OURS.match(name):
+            if found["type"] == "file" and not found.get("islink") and _OURS.match(name):
                 yield name, _age(found)
 
     def sweep(self) -> None:
@@ -114,26 +131,34 @@ class Store:
                     self._files.rm_file(f"{self._root}/{name}")
 
     def checkpoint(self, job: str) -> Path | None:
-        """Where the state of a job's run may be kept; None where not all workers could reach it."""
-        if self.folder is None:
+        """Where the state of a job's run may be kept; None where not all workers could reach it, or a link is there."""
+        if self._runs is None:
             return None
-        runs = self.folder / RUNS
-        runs.mkdir(exist_ok=True)
-        return runs / job
+        self._runs.mkdir(exist_ok=True)
+        place = self._runs / job
+        return None if place.is_symlink() else place
 
     def runs(self) -> set[str]:
         """The jobs of whose runs anything is kept."""
-        runs = self.folder and self.folder / RUNS
-        found = [path.name.lstrip(".")[:32] for path in runs.iterdir()] if runs and runs.is_dir() else []
+        found = [path.name.lstrip(".")[:32] for path in self._of_runs("*")]
         return {job for job in found if _ID.match(job)}
 
     def delete_run(self, job: str) -> None:
         """Deletes the state of a run, and what was written beside it when somebody was killed."""
-        for found in (self.folder / RUNS).glob(f"*{job}*") if self.folder else ():
-            if found.is_dir():
+        for found in self._of_runs(f"*{job}*"):
+            if found.is_dir() and not found.is_symlink():
                 shutil.rmtree(found, ignore_errors=True)
             else:
                 found.unlink(missing_ok=True)
+
+    @property
+    def _runs(self) -> Path | None:
+        """The folder of runs; None where there can be none."""
+        runs = self.folder and self.folder / RUNS
+        return runs if runs and not runs.is_symlink() else None
+
+    def _of_runs(self, pattern: str) -> list[Path]:
+        return list(self._runs.glob(pattern)) if self._runs else []
 
     def _path(self, name: str) -> str:
         identity, _, rest = name.partition(".")

@@ -18,6 +18,8 @@ from impasto.studio.store import STALE, Store, picture_file, preview_file, thumb
 
 ID = "0123456789abcdef" * 2
 
+posix = pytest.mark.skipif(os.name != "posix", reason="not everybody may make links there")
+
 BAD = [
     "", ".", "..", "/", "../../etc/passwd", "/etc/passwd", f"../{ID}.png", f"{ID}", f"{ID}.", f"{ID}/../x.png",
     f"{ID}./../../x", f"{ID}.png/..", f"{ID}.png/../{ID}.png", f"{ID}.p\\..\\x", f"{ID}.png\0.jpg", f"{ID}.png\n",
@@ -111,6 +113,55 @@ def test_only_a_folder_keeps_the_state_of_runs(anywhere: Store) -> None:
     assert ID not in anywhere.runs()
     if place:
         assert {found.name for found in place.parent.iterdir()} == {"f" * 32, "not ours"}
+
+
+@posix
+@pytest.mark.parametrize("where", ["outside", "inside", "nowhere"])
+def test_links_in_the_folder_are_not_followed(store: Store, tmp_path: Path, where: str) -> None:
+    assert store.folder
+    other = "f" * 32
+    store.put(picture_file(other), b"another's")
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    goals = {"outside": secret, "inside": store.folder / picture_file(other), "nowhere": tmp_path / "new"}
+    planted = store.folder / picture_file(ID)
+    planted.symlink_to(goals[where])
+    for touch in (store.get, store.file, lambda name: store.put(name, b"x")):
+        with pytest.raises(MissingError, match="no such file"):
+            touch(picture_file(ID))
+    assert {name for name, _ in store.names()} == {picture_file(other)}
+    store.delete(picture_file(ID))
+    assert not planted.is_symlink()
+    assert (secret.read_bytes(), store.get(picture_file(other))) == (b"secret", b"another's")
+    assert not (tmp_path / "new").exists()
+
+
+@posix
+def test_links_among_runs_are_not_followed(store: Store, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / ID).write_bytes(b"another's")
+    place = store.checkpoint(ID)
+    assert place
+    place.symlink_to(outside / ID)
+    place.with_name(f"{ID}-beside").symlink_to(outside)
+    assert store.checkpoint(ID) is None
+    store.delete_run(ID)
+    assert list(place.parent.iterdir()) == []
+    place.parent.rmdir()
+    place.parent.symlink_to(outside)
+    assert (store.checkpoint(ID), store.runs()) == (None, set())
+    store.delete_run(ID)
+    assert (outside / ID).read_bytes() == b"another's"
+
+
+@posix
+def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    store = Store(str(tmp_path / "link"))
+    store.put(picture_file(ID), b"x")
+    assert store.get(picture_file(ID)) == (tmp_path / "real" / picture_file(ID)).read_bytes() == b"x"
 
 
 def test_a_full_disk_is_told_in_our_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
