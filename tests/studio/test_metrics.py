@@ -18,7 +18,7 @@ from impasto.studio import logs
 from impasto.studio.metrics import METHODS, STATES
 
 from .conftest import png
-from .server import Served, ordered, refused, served, uploaded
+from .server import ANNA, TOKENS, Served, ordered, refused, served, uploaded
 
 SECRET = "grandmother-in-paris"
 
@@ -89,6 +89,30 @@ def test_refused_pictures_are_counted_by_reason(client: httpx.Client) -> None:
         before = one(client, "impasto_decode_refused_total", reason=reason)
         client.post("/api/pictures", files={"file": data})
         assert one(client, "impasto_decode_refused_total", reason=reason) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "headers"),
+    [
+        (421, "GET", {"host": f"{SECRET}.example"}),
+        (403, "POST", {"origin": f"http://{SECRET}.example"}),
+        (403, "DELETE", {"sec-fetch-site": "cross-site"}),
+        (413, "POST", {"content-length": "99999999"}),
+        (401, "GET", {"authorization": f"Bearer {SECRET}"}),
+        (401, "GET", {"cookie": f"impasto_token={SECRET}"}),
+    ],
+)
+def test_who_is_not_let_in_is_counted(tmp_path: Path, status: int, method: str, headers: dict[str, str]) -> None:
+    with served(tmp_path, tokens=TOKENS) as studio, studio.client(ANNA) as anna, studio.client() as stranger:
+        before = one(anna, "impasto_requests_total", route="none", method=method, status=str(status))
+        allowed = {"authorization": f"Bearer {ANNA}"} if status != 401 else {}
+        told = {"host": "localhost", "connection": "close"} | allowed | headers
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        assert studio.raw(f"{method} /api/jobs HTTP/1.1\r\n{lines}\r\n".encode()).startswith(b"HTTP/1.1 %d" % status)
+        after = one(anna, "impasto_requests_total", route="none", method=method, status=str(status))
+        assert after == before + 1
+        assert SECRET not in anna.get("/metrics").text
+        assert stranger.get("/metrics").status_code == 401
 
 
 def test_what_clients_make_up_is_no_label(client: httpx.Client) -> None:

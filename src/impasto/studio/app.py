@@ -25,7 +25,7 @@ from impasto.studio import logs, metrics
 from impasto.studio.api import router
 from impasto.studio.description import describe
 from impasto.studio.errors import BusyError, ConflictError, KindError, MissingError, TooLargeError
-from impasto.studio.guard import Guard, Rules
+from impasto.studio.guard import Guard, Rules, with_headers
 from impasto.studio.jobs.retention import tidy
 from impasto.studio.orders import without_flags
 from impasto.studio.room import Room
@@ -58,8 +58,8 @@ def make_app(room: Room, *, hosts: tuple[str, ...]) -> FastAPI:
     _add_signs(app)
     _add_troubles(app)
     describe(app)
-    app.add_middleware(Count)
     app.add_middleware(Guard, rules=Rules(hosts, room.tokens, room.limits))
+    app.add_middleware(Count)  # stands before the guard, whose refusals count too
     home = {"methods": ["GET", "HEAD"], "include_in_schema": False}
     app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), **home)  # type: ignore[arg-type]
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
@@ -160,11 +160,11 @@ class Count:
             await send(message)
 
         try:
-            await self._app(scope, receive, note)
+            await self._app(scope, receive, with_headers(note))
         except Exception:
             log.exception("fault")
             if not status:
-                await trouble(500, "this is a fault of the studio; mend: report it")(scope, receive, note)
+                await trouble(500, "this is a fault of the studio; mend: report it")(scope, receive, with_headers(note))
 
 
 def trouble(code: int, error: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -97,7 +97,7 @@ class Guard:
         # Parts of files are of no use here, and have been a way to make servers work hard (CVE-2025-62727).
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
         heard = _counted(receive, self._limit(scope), self._rules.limits.body_seconds)
-        await self._app(scope, heard, _with_headers(send))
+        await self._app(scope, heard, with_headers(send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         hosts = headers.getlist("host")
@@ -163,7 +163,9 @@ def _counted(receive: Receive, limit: int, seconds: float) -> Receive:
     return count
 
 
-def _with_headers(send: Send) -> Send:
+def with_headers(send: Send) -> Send:
+    """Adds what every answer tells the browser."""
+
     async def add(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
@@ -185,7 +187,7 @@ async def _answer(send: Send, status: int, error: str, *, receive: Receive) -> N
     headers = [
         (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")
     ]  # fmt: skip
-    out = _with_headers(send)
+    out = with_headers(send)
     await out({"type": "http.response.start", "status": status, "headers": headers})
     await out({"type": "http.response.body", "body": body, "more_body": True})
     await _listen_on(receive)
@@ -205,6 +207,6 @@ async def _let_in(send: Send, secret: str) -> None:
     cookie[COOKIE] = secret
     cookie[COOKIE] |= {"httponly": True, "samesite": "Strict", "path": "/"}
     headers = [(b"location", b"/"), (b"set-cookie", cookie[COOKIE].OutputString().encode()), (b"content-length", b"0")]
-    out = _with_headers(send)
+    out = with_headers(send)
     await out({"type": "http.response.start", "status": 303, "headers": headers})
     await out({"type": "http.response.body", "body": b""})
