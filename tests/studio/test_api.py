@@ -15,13 +15,16 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from PIL import ExifTags, Image
 
+from impasto.image import read
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.crew import Crew
+from impasto.studio.live import FORMATS
 from impasto.studio.store import picture_file, preview_file, thumbnail_file
 
 from .conftest import SIDE, STYLE, png
-from .pieces import blank_png, encoded
+from .pieces import blank_png, encoded, telling_exif
 from .server import (
     ANNA,
     BORIS,
@@ -666,6 +669,33 @@ class TestPainting:
             assert client.get("/api/pictures", params={"kind": "result"}).json() == [result]
             assert client.delete(f"/api/jobs/{made['id']}").status_code == 204
             refused(client.get(result["url"]), 404)
+
+    def test_a_result_gives_nobody_away_and_says_how_it_was_painted(self, working: Served) -> None:
+        mark = "Musterstrasse-7"
+        photo = encoded("JPEG", Image.new("RGB", (64, 48), (90, 120, 30)), exif=telling_exif(mark, orientation=6))
+        assert mark.encode() in photo
+        with working.client() as client:
+            made = ordered(
+                client, uploaded(client, photo, name=f"{mark}.jpg")["id"], options={"size": 32, "strength": 0.7}
+            )
+            result = ended(client, made["id"])["result"]
+            files = [client.get(f"{result['url']}?download=1").content, client.get(result["thumbnail"]).content]
+            for kind in FORMATS:
+                asked = {"content": made["content"], "styles": [STYLE], "format": kind}
+                files.append(client.post("/api/fast", json=asked).content)
+        for data in files:
+            for word in (mark, "GPS", "OLYMP\0"):
+                assert word.encode() not in data
+                assert word.encode("utf-16-le") not in data
+            assert not shown(data).getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        exif = shown(files[0]).getexif()
+        assert (exif[ExifTags.Base.Make], exif.get_ifd(ExifTags.IFD.Exif)[0x9003]) == ("Olympus", "2024:05:06 07:08:09")
+        assert exif.get(ExifTags.Base.Orientation, 1) == 1
+        settings = read(files[0]).settings
+        assert settings == result["settings"]
+        assert (settings["method"], settings["styles"], settings["content"]) == ("fast", [STYLE], made["content"])
+        assert (settings["options"]["strength"], settings["options"]["size"]) == (0.7, 32)
+        assert settings["impasto"]
 
     def test_a_result_orders_the_same_again(self, working: Served) -> None:
         with working.client() as client:
