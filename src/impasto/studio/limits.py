@@ -53,7 +53,12 @@ class Limits(Options):
         low=60,
         high=10**9,
     )
-    keep_bytes: int = option(10_000_000_000, "of pictures that are kept; the oldest go first", low=10**6, high=10**15)
+    keep_bytes: int = option(
+        10_000_000_000,
+        "of all that is kept: pictures, thumbnails, previews, states of unfinished runs; the oldest go first",
+        low=10**6,
+        high=10**15,
+    )
     streams: int = option(100, "streams of events at the same time", low=1, high=100_000)
     connections: int = option(256, "connections at the same time", low=8, high=100_000)
     stop_seconds: float = option(20.0, "that a stopped server or worker may take to end", low=1, high=600)

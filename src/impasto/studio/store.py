@@ -117,11 +117,18 @@ class Store:
 
     def names(self) -> Iterator[tuple[str, float]]:
         """Every file of ours with its age in seconds, as far as the store knows it; others' are left alone."""
+        yield from ((name, _age(found)) for name, found in self._ours())
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of every file of ours."""
+        return {name: int(found.get("size") or 0) for name, found in self._ours()}
+
+    def _ours(self) -> Iterator[tuple[str, dict[str, Any]]]:
         self._files.invalidate_cache()
         for found in self._files.ls(self._root, detail=True):
             name = str(found["name"]).rsplit("/", 1)[-1]
             if found["type"] == "file" and not found.get("islink") and _OURS.match(name):
-                yield name, _age(found)
+                yield name, found
 
     def sweep(self) -> None:
         """Deletes what somebody began to write and never finished."""
@@ -142,6 +149,14 @@ class Store:
         """The jobs of whose runs anything is kept."""
         found = [path.name.lstrip(".")[:32] for path in self._of_runs("*")]
         return {job for job in found if _ID.match(job)}
+
+    def run_bytes(self) -> int:
+        """The bytes of all that is kept of runs; what goes while it is looked at counts nothing."""
+        found = 0
+        for path in self._of_runs("**/*"):
+            with suppress(FileNotFoundError):
+                found += 0 if path.is_dir() else path.lstat().st_size
+        return found
 
     def delete_run(self, job: str) -> None:
         """Deletes the state of a run, and what was written beside it when somebody was killed."""

@@ -39,11 +39,15 @@ def aged(database: Database, *pictures_or_jobs: str, seconds: float = 2 * DAY) -
 
 def kept(database: Database, store: Store) -> set[str]:
     """Pictures that are there, of which the table and the store must agree."""
-    with database.read() as connection:
-        rows = set(connection.scalars(select(pictures.c.id)))
+    rows = kept_rows(database)
     files = {name for name, _ in store.names()}
     assert files == {name for one in rows for name in (picture_file(one), thumbnail_file(one))}
     return rows
+
+
+def kept_rows(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(connection.scalars(select(pictures.c.id)))
 
 
 def finished(database: Database, store: Store, queue: Queue, submit: Submit) -> tuple[str, str]:
@@ -94,10 +98,47 @@ def test_the_oldest_of_too_many_bytes_go(database: Database, store: Store) -> No
     made = [keep(database, store, seed=n) for n in range(6)]
     for n, picture in enumerate(made):
         aged(database, picture, seconds=60.0 * (6 - n))
-        with database.write() as connection:
-            connection.execute(update(pictures).where(pictures.c.id == picture).values(bytes=1000))
+        for name in (picture_file(picture), thumbnail_file(picture)):
+            store.put(name, bytes(500))
     assert tidy(database, store, keep_seconds=DAY, keep_bytes=6000) == 0
     assert tidy(database, store, keep_seconds=DAY, keep_bytes=3500) == 3
+    assert kept(database, store) == set(made[3:])
+
+
+def test_previews_of_jobs_that_are_over_go_before_pictures_and_are_counted(
+    database: Database, store: Store, queue: Queue, submit: Submit
+) -> None:
+    old, picture = finished(database, store, queue, submit)
+    young, _ = finished(database, store, queue, submit)
+    waits = submit()
+    aged(database, old, seconds=60)
+    for job in (old, young, waits):
+        store.put(preview_file(job), bytes(5000))
+    whole = sum(store.sizes().values())
+    assert tidy(database, store, keep_seconds=DAY, keep_bytes=whole) == 0
+    assert tidy(database, store, keep_seconds=DAY, keep_bytes=whole - 1) == 0
+    assert {name for name in store.sizes() if "preview" in name} == {preview_file(young), preview_file(waits)}
+    assert tidy(database, store, keep_seconds=DAY, keep_bytes=5000) == 2
+    assert store.sizes() == {preview_file(waits): 5000}
+    assert queue.get(old, OWNER).result is None
+    assert picture not in kept_rows(database)
+
+
+def test_what_runs_keep_counts_but_never_costs_all(database: Database, store: Store, submit: Submit) -> None:
+    made = [keep(database, store, seed=n) for n in range(6)]
+    for n, picture in enumerate(made):
+        aged(database, picture, seconds=60.0 * (6 - n))
+        for name in (picture_file(picture), thumbnail_file(picture)):
+            store.put(name, bytes(500))
+    place = store.checkpoint(submit())
+    assert place
+    place.mkdir()
+    (place / "state").write_bytes(bytes(2000))
+    assert store.run_bytes() == 2000
+    assert tidy(database, store, keep_seconds=DAY, keep_bytes=8000) == 0
+    assert tidy(database, store, keep_seconds=DAY, keep_bytes=7000) == 1
+    (place / "state").write_bytes(bytes(10_000))
+    assert tidy(database, store, keep_seconds=DAY, keep_bytes=6000) == 2  # half of it is for pictures
     assert kept(database, store) == set(made[3:])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, select
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, delete, select
 
 from impasto.studio import logs
 from impasto.studio.jobs.database import Database, alone
@@ -15,6 +17,9 @@ ORPHAN = 3600.0
 
 BATCH = 200
 
+FREE = ~pictures.c.id.in_(select(needs.c.picture))
+"""Of pictures that no unfinished job reads."""
+
 log = logs.get("retention")
 
 
@@ -25,11 +30,12 @@ def tidy(database: Database, store: Store, *, keep_seconds: float, keep_bytes: i
         How many pictures were deleted.
     """
     gone = 0
-    while batch := _expire(database, keep_seconds, keep_bytes):
+    while batch := _expire(database, keep_seconds):
         drop(store, *batch)
         gone += len(batch)
     while _forget_jobs(database, store, keep_seconds):
         pass
+    gone += _make_room(database, store, keep_bytes)
     sweep(database, store)
     if gone:
         log.info("deleted", extra={"count": gone})
@@ -61,25 +67,68 @@ def sweep(database: Database, store: Store) -> None:
         store.delete_run(job)
 
 
-def _expire(database: Database, keep_seconds: float, keep_bytes: int) -> list[str]:
-    """Forgets a batch of pictures; returns their ids."""
-    free = ~pictures.c.id.in_(select(needs.c.picture))
+def _expire(database: Database, keep_seconds: float) -> list[str]:
+    """Forgets a batch of pictures that are too old; returns their ids."""
     with database.write() as connection:
         alone(connection)
-        too_old = select(pictures.c.id).where(free, pictures.c.created < database.now - keep_seconds).limit(BATCH)
-        gone = [row[0] for row in connection.execute(too_old)]
-        if not gone:
-            too_much = int(connection.scalar(select(func.coalesce(func.sum(pictures.c.bytes), 0))) or 0) - keep_bytes
-            oldest = select(pictures.c.id, pictures.c.bytes).where(free).order_by(pictures.c.created).limit(BATCH)
-            for row in connection.execute(oldest).all() if too_much > 0 else ():
-                if too_much <= 0:
-                    break
-                gone.append(row.id)
-                too_much -= row.bytes
-        if gone:
-            connection.execute(jobs.update().where(jobs.c.result.in_(gone)).values(result=None))
-            connection.execute(delete(pictures).where(pictures.c.id.in_(gone)))
+        old = select(pictures.c.id).where(FREE, pictures.c.created < database.now - keep_seconds).limit(BATCH)
+        gone = [row[0] for row in connection.execute(old)]
+        _forget_pictures(connection, gone)
     return gone
+
+
+def _make_room(database: Database, store: Store, keep_bytes: int) -> int:
+    """Deletes the oldest of what is too much, previews that nobody needs any more first; returns how many pictures."""
+    files, gone = store.sizes(), 0
+    runs = min(store.run_bytes(), keep_bytes // 2)  # they go with their jobs; one large job does not cost all pictures
+    too_much = sum(files.values()) + runs - keep_bytes
+    too_much -= _drop_previews(database, store, files, too_much)
+    while too_much > 0 and (batch := _oldest(database, files, too_much)):
+        drop(store, *batch)
+        too_much -= sum(_size(files, one) for one in batch)
+        gone += len(batch)
+    return gone
+
+
+def _drop_previews(database: Database, store: Store, files: Mapping[str, int], too_much: int) -> int:
+    """Deletes previews of jobs that are over until it is enough; returns how many bytes."""
+    over = select(jobs.c.id).where(jobs.c.state.not_in(OPEN)).order_by(jobs.c.finished)
+    freed = 0
+    with database.read() as connection:
+        ended = connection.scalars(over).all() if too_much > 0 else ()
+    for name in map(preview_file, ended):
+        if freed >= too_much:
+            break
+        if name in files:
+            store.delete(name)
+            freed += files[name]
+    return freed
+
+
+def _oldest(database: Database, files: Mapping[str, int], too_much: int) -> list[str]:
+    """Forgets the oldest pictures until it is enough, or a batch; returns their ids."""
+    gone: list[str] = []
+    with database.write() as connection:
+        alone(connection)
+        oldest = select(pictures.c.id).where(FREE).order_by(pictures.c.created).limit(BATCH)
+        for identity in connection.scalars(oldest).all():
+            if too_much <= 0:
+                break
+            gone.append(identity)
+            too_much -= _size(files, identity)
+        _forget_pictures(connection, gone)
+    return gone
+
+
+def _forget_pictures(connection: Connection, gone: Sequence[str]) -> None:
+    if gone:
+        connection.execute(jobs.update().where(jobs.c.result.in_(gone)).values(result=None))
+        connection.execute(delete(pictures).where(pictures.c.id.in_(gone)))
+
+
+def _size(files: Mapping[str, int], picture: str) -> int:
+    """The bytes of a picture with its thumbnail."""
+    return files.get(picture_file(picture), 0) + files.get(thumbnail_file(picture), 0)
 
 
 def _forget_jobs(database: Database, store: Store, keep_seconds: float) -> int:
