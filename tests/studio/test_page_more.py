@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = shared.MARKS
 address, browser, page = shared.address, shared.browser, shared.page
 
-STAYS = "Pictures do not leave this machine"
+STAYS = "Your pictures stay on the machine that runs this studio; it sends them nowhere."
 APART = """() => {
     const [photo, painting] = ["before", "after"].map((id) => {
         const sheet = new OffscreenCanvas(64, 64).getContext("2d");
@@ -145,12 +145,27 @@ class TestWherePicturesAre:
     def test_the_page_promises_what_is_so(self, browser: Browser, page: Page, address: str, tmp_path: Path) -> None:
         for place in ("#promise", "#privacy"):
             page.wait_for_selector(f"{place}:has-text('{STAYS}')")
+            assert "deleted after 30 days, the oldest sooner when there are more than 10 GB." in page.inner_text(place)
+            assert "this machine" not in page.inner_text(place)  # it may be at the other end of a tunnel
         assert page.request.get(f"{address}api/limits").json()["local"] is True
         elsewhere = studio(tmp_path, "--store", "memory://impasto")
         with elsewhere as other_address, visit(browser, other_address) as other:
             for place in ("#promise", "#privacy"):
                 other.wait_for_selector(f"{place}:has-text('where it keeps them')")
                 assert STAYS not in other.inner_text(place)
+
+    @pytest.mark.parametrize(
+        ("seconds", "size", "said"),
+        [
+            (86_400, 10**9, "after 1 day, the oldest sooner when there are more than 1 GB"),
+            (7200, 5 * 10**8, "after 2 hours, the oldest sooner when there are more than 500 MB"),
+            (60, 10**10, "after 1 minute, "),
+        ],
+    )
+    def test_it_says_how_long_they_are_kept(self, page: Page, seconds: float, size: int, said: str) -> None:
+        told = {"local": True, "keep_seconds": seconds, "keep_bytes": size}
+        script = "async (told) => (await import('/page/promise.js')).promise(told)"
+        assert said in page.evaluate(script, told)
 
     def test_a_store_or_a_database_elsewhere_is_not_local(self, database: Database, tmp_path: Path) -> None:
         here = database.engine.dialect.name == "sqlite"

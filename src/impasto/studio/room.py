@@ -85,7 +85,7 @@ class Room:
 
     @property
     def local(self) -> bool:
-        """Whether pictures, and what is known of them, are kept on this machine alone."""
+        """Whether pictures, and what is known of them, are kept in folders of this machine alone."""
         return self.store.folder is not None and self.database.engine.dialect.name == "sqlite"
 
     @property

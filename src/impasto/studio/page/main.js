@@ -12,6 +12,7 @@ import { called, drawMethods, fits, openMethods, USUAL } from "./method.js";
 import { drawForm, learn } from "./options.js";
 import { complete, isFast, wanted } from "./order.js";
 import { drawPhoto, forgetMissing, openPhoto } from "./photo.js";
+import { promise } from "./promise.js";
 import { apply } from "./restore.js";
 import { show, openStage, showBusy } from "./stage.js";
 import { change, state, subscribe } from "./state.js";
@@ -19,7 +20,6 @@ import { openTheme } from "./theme.js";
 import { cancel, leave, order, watch } from "./work.js";
 
 const LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"];
-const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 const EMPTY = {
   stylize: ["Hang a photo here", "Drop one, paste one, or choose one. Then click a painting below: a second later it is painted."],
   texture: ["Texture of any size", "Choose a painting or a material below, then press Paint: more of the same kind, as large as you like."],
@@ -35,8 +35,7 @@ async function begin() {
   openPhoto();
   watchLive(showBusy);
   const [methods, limits] = await Promise.all([get("/api/methods"), get("/api/limits")]);
-  byId("privacy").textContent = byId("promise").textContent = limits.local && LOCAL.includes(location.hostname)
-    ? "Pictures do not leave this machine." : "Pictures go to the machine that this page comes from and to where it keeps them, and nowhere else.";
+  byId("privacy").textContent = byId("promise").textContent = promise(limits);
   learn(methods);
   openMethods(methods);
   if (!fits(state.method, state.mode)) change({ method: USUAL[state.mode], job: null });
