@@ -2,8 +2,8 @@
 
 Every input is made from its number, so that one that fails can be made again: `--only 4711`. Pictures are decoded in
 children as the studio has them; what counts is that each is taken or refused in words, within 10 s and 1 GB, and that
-no child dies. Requests go to a real `impasto studio`; what counts is that none is answered with 500 or above, and that
-every refusal is one line of JSON.
+no child dies. Requests go to a real `impasto studio`; what counts is that none is answered with 500 or above, that
+every refusal is one line of JSON, and time and memory as before. Any of it that does not hold makes it end with 1.
 
     python benchmarks/studio_fuzz.py [--pictures 100000] [--requests 20000] [--children 2] [--first 0] [--only N]
 """
@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,9 @@ from impasto.studio.decoding import decode
 from impasto.studio.limits import Limits
 
 BATCH = 250
+HANG, MEMORY = 10.0, 1 << 30
+"""Seconds that no input may take, and bytes that no process may grow to, or the server grow by."""
+
 LIMITS = Limits()
 EVIL = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x10000, 13, 40_000)
 
@@ -191,14 +195,15 @@ def looked_at(first: int, count: int) -> dict[str, Any]:
         except Exception:
             faults.append((number, traceback.format_exc(limit=-3)))
         slowest = max(slowest, (time.perf_counter() - start, number))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"found": found, "faults": faults, "slowest": slowest, "memory": memory}
 
 
 def pictures(first: int, count: int, children: int) -> int:
     """Sends them all; returns how many failed."""
     bounds = Bounds(60.0 + 0.4 * BATCH, LIMITS.decode_bytes, 40, network=False)
-    family = Children(looked_at, count=children, bounds=bounds)
+    work = import_module(Path(__file__).stem).looked_at  # children know modules by their names, and no scripts
+    family = Children(work, count=children, bounds=bounds)
     found, failed, slowest, memory, start = Counter[str](), 0, (0.0, 0), 0, time.monotonic()
 
     def batch(begin: int) -> list[dict[str, Any] | str]:
@@ -219,14 +224,23 @@ def pictures(first: int, count: int, children: int) -> int:
                 failed += len(told["faults"])
                 for number, words in told["faults"]:
                     print("FAULT", number, words, flush=True)
-                slowest, memory = max(slowest, told["slowest"]), max(memory, told["memory"])
+                slowest, memory = max(slowest, tuple(told["slowest"])), max(memory, told["memory"])
             if done % 40 == 0:
                 print(f"{done * BATCH} pictures, {time.monotonic() - start:.0f} s, {dict(found)}", flush=True)
     family.close()
     seconds = time.monotonic() - start
     print(f"\n{count} damaged pictures in {seconds:.0f} s, {count / seconds:.0f} a second: {dict(found)}")
-    print(f"failed {failed}; slowest {slowest[0]:.2f} s (number {slowest[1]}); memory at most {memory / 1024:.0f} MB")
-    return failed
+    print(f"failed {failed}; slowest {slowest[0]:.2f} s (number {slowest[1]}); memory at most {memory / 1e6:.0f} MB")
+    return failed + beyond(slowest[0], memory)
+
+
+def beyond(slowest: float, memory: float) -> int:
+    """Prints which of the two is more than was promised; returns how many are."""
+    wrong = [f"{slowest:.1f} s for one input"] if slowest > HANG else []
+    wrong += [f"{memory / 1e6:.0f} MB of memory"] if memory > MEMORY else []
+    for words in wrong:
+        print("TOO MUCH", words, flush=True)
+    return len(wrong)
 
 
 def _alone(family: Children, number: int) -> dict[str, Any] | str:
@@ -327,8 +341,8 @@ def _form(draw: random.Random) -> bytes:
 
 
 @contextmanager
-def studio(folder: Path) -> Iterator[int]:
-    """A studio of its own, without workers; its port."""
+def studio(folder: Path) -> Iterator[tuple[int, int]]:
+    """A studio of its own, without workers; its port and its process."""
     told = {"QUEUE": "100000", "JOBS_PER_CLIENT": "100000"}
     command = [
         sys.executable, "-m", "impasto", "studio", "--port", "0", "--no-browser", "--workers", "0", "--database",
@@ -345,7 +359,7 @@ def studio(folder: Path) -> Iterator[int]:
             assert process.stdout is not None
             found = re.search(r":(\d+)/", process.stdout.readline())
             assert found, (folder / "log").read_text()
-            yield int(found[1])
+            yield int(found[1]), process.pid
         finally:
             process.terminate()
 
@@ -377,16 +391,19 @@ def wrong(draw: random.Random, line: http.client.HTTPConnection, picture: str) -
 
 def requests(first: int, count: int) -> int:
     """Sends them all; returns how many were answered as they should not be."""
-    found, failed, start = Counter[int](), 0, time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, studio(Path(folder)) as port:
+    found, failed, slowest, start = Counter[int](), 0, (0.0, first), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, studio(Path(folder)) as (port, process):
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         body = (
             b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + seeds()[0] + b"\r\n--x--\r\n"
         )
         line.request("POST", "/api/pictures", body, {"content-type": "multipart/form-data; boundary=x"})
         picture = json.loads(line.getresponse().read())["id"]
+        before = resident(process)
         for number in range(first, first + count):
+            began = time.perf_counter()
             code, words = wrong(random.Random(number), line, picture)
+            slowest = max(slowest, (time.perf_counter() - began, number))
             found[code] += 1
             if words:
                 failed += 1
@@ -396,6 +413,7 @@ def requests(first: int, count: int) -> int:
         again.request("GET", "/healthz")
         alive = again.getresponse().status == 200
         again.close()
+        growth = resident(process) - before if alive else 0
         lines = (Path(folder) / "log").read_text().splitlines()
     odd = [one for one in lines if not one.startswith("{")]
     seconds = time.monotonic() - start
@@ -403,7 +421,14 @@ def requests(first: int, count: int) -> int:
         f"\n{count} odd requests in {seconds:.0f} s: {dict(sorted(found.items()))}; 0 is what never reached the studio"
     )
     print(f"wrong {failed}; alive afterwards: {alive}; lines of log that are no JSON: {len(odd)} {odd[:3]}")
-    return failed + (not alive) + len(odd)
+    print(f"slowest {slowest[0]:.2f} s (number {slowest[1]}); the server grew by {growth / 1e6:.0f} MB")
+    return failed + (not alive) + len(odd) + beyond(slowest[0], growth)
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process has."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 def main() -> None:

@@ -124,6 +124,14 @@ class TestRequests:
             assert client.get("/healthz").status_code == 200
 
 
+def test_what_takes_too_long_or_too_much_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fuzz.beyond(10.0, 1 << 30) == 0
+    assert capsys.readouterr().out == ""
+    assert fuzz.beyond(10.1, 1 << 30) == fuzz.beyond(0.1, 1.1 * (1 << 30)) == 1
+    assert fuzz.beyond(11, 1 << 31) == 2
+    assert capsys.readouterr().out.count("TOO MUCH") == 4
+
+
 def checked(studio: Served, cases: int) -> int:
     """Asks schemathesis for cases of every call, good and bad, and lets it judge the answers; how many there were."""
     schemathesis = pytest.importorskip("schemathesis", reason="mend: pip install schemathesis")

@@ -79,8 +79,8 @@ class Children:
     """A few children that all do the same.
 
     Args:
-        work: a function at the top of a module; what it takes must travel between processes, and what it returns is
-            JSON, bytes, or a dataclass or tuple of those, as its annotation says.
+        work: a function at the top of a module that can be imported by its name; what it takes must travel between
+            processes, and what it returns is JSON, bytes, or a dataclass or tuple of those, as its annotation says.
         count: how many work at the same time.
         bounds: what each may take.
         waiting: callers that wait for a free one, beyond which others are sent away.
