@@ -229,7 +229,13 @@ def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> Jo
     """Orders a picture."""
     room, owner, quick = _room(request), _owner(request), asked.method == "fast"
     place = {"owner": owner, "client": request.state.client, "key": idempotency_key, "quick": quick}
-    room.queue.check_room(**place)  # before anything else is done for somebody who is to be sent away
+    with room.queue.entrance(**place):
+        order = _checked(asked, room, owner)
+        identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
+    return room.job(room.queue.get(identity, owner))
+
+
+def _checked(asked: JobIn, room: Room, owner: str) -> Order:
     size = (asked.size.width, asked.size.height) if asked.size else None
     order = Order(
         asked.job, asked.method, asked.content, tuple(asked.styles), asked.options, size, asked.tileable,
@@ -237,8 +243,7 @@ def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> Jo
     )  # fmt: skip
     order = check(order, room.limits).named(room.label_of(order, owner))
     check_work(order, room.size_of(order, owner), room.limits)
-    identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
-    return room.job(room.queue.get(identity, owner))
+    return order
 
 
 @router.get("/jobs")

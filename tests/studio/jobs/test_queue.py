@@ -110,15 +110,32 @@ def test_a_full_queue_refuses_and_says_when_to_come_again(database: Database) ->
 def test_a_full_queue_refuses_without_waiting_for_whoever_writes(database: Database, key: str | None) -> None:
     queue = Queue(database, Limits(queue=1))
     first = queue.submit({}, owner=OWNER, client="here", key="first")
+
+    def enter(owner: str, key: str | None) -> None:
+        with queue.entrance(owner=owner, client="here", key=key):
+            pass
+
     with database.write() as connection, ThreadPoolExecutor(1) as pool:
         alone(connection)
-        asked = pool.submit(queue.submit, {}, owner=OWNER, client="here", key=key)
         with pytest.raises(BusyError, match="1 jobs wait already"):
-            asked.result(5)  # less than a writer would wait for another one
-        queue.check_room(owner=OWNER, client="here", key="first")  # taken before, and so it is answered
+            pool.submit(enter, OWNER, key).result(5)  # less than a writer would wait for another one
+        pool.submit(enter, OWNER, "first").result(5)  # taken before, and so it is answered
         with pytest.raises(BusyError):
-            queue.check_room(owner="ben", client="here", key="first")  # which is another's key
+            pool.submit(enter, "ben", "first").result(5)  # which is another's key
     assert queue.submit({}, owner=OWNER, client="here", key="first") == first
+
+
+def test_who_enters_keeps_a_place_until_he_is_through(database: Database) -> None:
+    queue = Queue(database, Limits(queue=2))
+    for _ in range(2):  # whoever fails leaves the place to others
+        with pytest.raises(OptionError), queue.entrance(owner=OWNER, client="here"):
+            with queue.entrance(owner="ben", client="there"):
+                with pytest.raises(BusyError, match="last places"), queue.entrance(owner="eve", client="far"):
+                    pass
+                queue.submit({}, owner="ben", client="there", key="ben")
+            raise OptionError("it does not fit")
+        queue.cancel(queue.submit({}, owner="ben", client="there", key="ben"), "ben")
+    assert queue.submit({}, owner=OWNER, client="here")
 
 
 def test_many_at_once_never_exceed_the_queue(database: Database) -> None:

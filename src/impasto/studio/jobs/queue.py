@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,9 @@ from impasto.studio.limits import Limits
 
 OPEN = ("queued", "running")
 """States of a job that is not over."""
+
+ALWAYS = 1 << 62
+"""More free places than anybody can take."""
 
 TICK = 1e-6
 """Seconds between two jobs at least, whatever the clock says: the order of their times is the order they came in."""
@@ -64,19 +69,32 @@ class Queue:
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database, self._limits = database, limits
+        self._lock, self._entering = threading.Lock(), 0
 
     # What clients do
 
-    def check_room(self, *, owner: str, client: str, key: str | None = None, quick: bool = False) -> None:
-        """Whether an order would find a place just now: one look, which waits for nobody.
+    @contextmanager
+    def entrance(self, *, owner: str, client: str, key: str | None = None, quick: bool = False) -> Iterator[None]:
+        """Looks whether an order would find a place just now, and keeps it from others of this process meanwhile.
 
-        One whose key is known needs none: it was taken before.
+        It is one look, which waits for nobody: whoever is to be sent away is sent away before anything else is done
+        for him, and does not stand behind those who write for a place that somebody before him will take. An order
+        whose key is known needs no place: it was taken before.
 
         Raises:
             BusyError: when the queue is full, or the client has as many jobs as it may.
         """
         with self._database.read() as connection:
-            self._check_room(connection, client, quick, select(jobs.c.id).where(*_same(owner, key)))
+            free = self._check_room(connection, client, quick, select(jobs.c.id).where(*_same(owner, key)))
+        with self._lock:
+            if free <= self._entering:
+                raise BusyError("others take the last places just now; mend: try again later", WAIT)
+            self._entering += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._entering -= 1
 
     def submit(
         self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None,
@@ -93,7 +111,6 @@ class Queue:
             OptionError: when the key stands for another order.
         """
         order = json.loads(json.dumps(order))  # as it will be read again
-        self.check_room(owner=owner, client=client, key=key, quick=quick)  # before it waits for whoever writes
         with self._database.write() as connection:
             alone(connection)
             same = select(jobs.c.id, jobs.c.order).where(*_same(owner, key))
@@ -294,8 +311,10 @@ class Queue:
 
     # What both rest on
 
-    def _check_room(self, connection: Connection, client: str, quick: bool, same: Select[Any] | None = None) -> None:
-        """Whether there is a place, or one like `same` was taken; a single statement, as many ask when it is full.
+    def _check_room(self, connection: Connection, client: str, quick: bool, same: Select[Any] | None = None) -> int:
+        """How many places are free, at least one; a single statement, as many ask when it is full.
+
+        An order that `same` finds has a place of its own, however full it is.
 
         Jobs of a second, which have workers of their own, are counted by themselves.
         """
@@ -306,11 +325,12 @@ class Queue:
             counts.add_columns(literal(False) if same is None else same.exists())
         ).one()
         if known:
-            return
+            return ALWAYS
         if waiting >= self._limits.queue:
             raise BusyError(f"{waiting} jobs wait already; mend: try again later", WAIT)
         if own >= self._limits.jobs_per_client:
             raise BusyError(f"{own} of your jobs wait or run already; mend: wait for one, or cancel one", WAIT)
+        return int(self._limits.queue - waiting)
 
     def _reap(self, connection: Connection) -> None:
         """Takes jobs back from workers that have gone silent."""
