@@ -137,6 +137,49 @@ def test_function_by_itself() -> None:
     assert_near(convolve(x, kernel, conv.bias, alive=alive), conv(x * (alive > 0)))
 
 
+class TestHalf:
+    """In bfloat16 what is seen is the direct sum, and the way back is rough."""
+
+    def both(self, *, relu: bool) -> list[tuple[Tensor, Tensor]]:
+        """(result, gradient) by Winograd in bfloat16, by torch in bfloat16, by torch in float32."""
+        conv = frozen(128, 192)
+        upstream = random(1, 192, 19, 22, seed=1)
+        runs: list[tuple[Tensor, Tensor]] = []
+        half = frozen(128, 192).bfloat16()
+        for run, dtype in ((WinogradConv(half), torch.bfloat16), (half, torch.bfloat16), (conv, torch.float32)):
+            leaf = random(1, 128, 19, 22).relu().to(dtype).requires_grad_()
+            y = run(leaf, relu=relu) if isinstance(run, WinogradConv) else run(leaf).relu() if relu else run(leaf)
+            runs.append((y.detach(), *torch.autograd.grad(y, leaf, upstream.to(dtype))))
+        return runs
+
+    @pytest.mark.parametrize("relu", [False, True])
+    def test_sees_what_the_direct_sum_sees(self, relu: bool) -> None:
+        (found, _), (expected, _), _ = self.both(relu=relu)
+        assert found.dtype == torch.bfloat16
+        assert torch.equal(found, expected)
+
+    def test_gradient_is_off_by_a_hundredth(self) -> None:
+        (_, found), (_, direct), (_, exact) = self.both(relu=False)
+        assert found.dtype == torch.bfloat16
+        off = [float((gradient.float() - exact).norm() / exact.norm()) for gradient in (direct, found)]
+        assert off[0] < off[1] < 0.015
+
+    def test_the_points_halve_the_error_of_the_papers(self) -> None:
+        x, weight = random(1, 256, 24, 24).relu().bfloat16(), frozen(256, 32).weight.bfloat16()
+        exact = functional.conv2d(x.float(), weight.float(), padding=1)
+        off = []
+        for points in ((winograd.NEAR, winograd.FAR), (1, 2)):
+            names = ("_INPUT", "_KERNEL", "_OUTPUT")
+            with mock.patch.multiple(winograd, **dict(zip(names, winograd._rows(*points), strict=True))):
+                off.append(float((convolve(x, transform_kernel(weight), None).float() - exact).norm()))
+        assert off[0] < 0.6 * off[1]
+
+    def test_narrow_layers_stay_as_they_are(self) -> None:
+        net = nn.Sequential(frozen(64, 128), frozen(128, 128)).bfloat16()
+        assert accelerate(net) == 1
+        assert isinstance(net[1], WinogradConv)
+
+
 class TestAccelerate:
     """What is replaced, and what must not be."""
 
@@ -167,7 +210,7 @@ class TestAccelerate:
             {"kernel_size": 1, "padding": 0},
             {"kernel_size": 5, "padding": 2},
             {"kernel_size": (3, 1)},
-            {"dtype": torch.bfloat16},
+            {"dtype": torch.float16},
             {"dtype": torch.float64},
             {"device": "meta"},
             {"in_channels": CHANNELS - 1},

@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from impasto.encoders.encoder import Encoder, StagedEncoder
 from impasto.encoders.winograd import WinogradConv
@@ -209,7 +208,7 @@ def _directly(encoder: Encoder) -> Iterator[None]:
 
     def convolve(module: nn.Module, args: Any, found: Tensor) -> Tensor:
         assert isinstance(module, WinogradConv)  # noqa: S101 - nothing else is hooked
-        return functional.conv2d(args[0], module.weight, module.bias, padding=1)
+        return module.directly(args[0])
 
     hooks = [m.register_forward_hook(convolve) for m in encoder.modules() if isinstance(m, WinogradConv)]
     try:
