@@ -115,6 +115,15 @@ def test_is_the_mean_product_of_every_two_channels() -> None:
                 assert gram[b, i, j].item() == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize("positions", [(1, 1), (3, 5), (4, 8), (9, 11), (40, 41)])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+def test_of_a_single_picture_nothing_is_left_out(positions: tuple[int, int], order: torch.memory_format) -> None:
+    """It is added up in parts, and what does not divide by their number is added as well."""
+    features = random(1, 4, *positions).contiguous(memory_format=order)
+    expected = torch.einsum("bchw,bdhw->bcd", features.double(), features.double()) / (positions[0] * positions[1])
+    torch.testing.assert_close(gram_matrix(features).double(), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_is_symmetric_and_has_no_negative_eigenvalue() -> None:
     gram = gram_matrix(random(1, 8, 2, 2))
     torch.testing.assert_close(gram, gram.mT)

@@ -11,6 +11,10 @@ from impasto.losses.loss import Additive, Features, Loss, Places, tile_of, widen
 from impasto.losses.relative import relative_distance
 
 
+PARTS = 4
+"""In which the positions of a single picture are added up, since a product of one matrix keeps one core busy."""
+
+
 def gram_matrix(features: Tensor, guide: Tensor | None = None) -> Tensor:
     """Mean product of every two channels over all positions, or over those that a guide points at.
 
@@ -49,8 +53,13 @@ class _Gram(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> Tensor:
         ctx.save_for_backward(features)
-        flat = widen(features).flatten(2)
-        return torch.bmm(flat, flat.transpose(1, 2))
+        flat = widen(features).flatten(2).transpose(1, 2)
+        b, n, c = flat.shape
+        if b > 1 or n < PARTS * c:
+            return torch.bmm(flat.transpose(1, 2), flat)
+        rest = flat[:, n - n % PARTS :]
+        parts = flat[:, : n - n % PARTS].reshape(PARTS, -1, c)
+        return torch.bmm(parts.transpose(1, 2), parts).sum(0, keepdim=True) + torch.bmm(rest.transpose(1, 2), rest)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
