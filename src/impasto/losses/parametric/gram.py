@@ -10,7 +10,6 @@ from torch import Tensor
 from impasto.losses.loss import Additive, Features, Loss, Places, tile_of, widen
 from impasto.losses.relative import relative_distance
 
-
 PARTS = 4
 """In which the positions of a single picture are added up, since a product of one matrix keeps one core busy."""
 
