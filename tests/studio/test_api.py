@@ -16,10 +16,12 @@ from urllib.parse import unquote
 import httpx
 import pytest
 from PIL import ExifTags, Image
+from sqlalchemy import delete, update
 
 from impasto.image import read
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.crew import Crew
+from impasto.studio.jobs.tables import jobs, needs
 from impasto.studio.live import FORMATS
 from impasto.studio.store import picture_file, preview_file, thumbnail_file
 
@@ -380,6 +382,18 @@ class TestOrders:
         assert len({answer.json()["id"] for answer in answers}) == 1
         assert ordered(client, photo)["id"] != answers[0].json()["id"]
 
+    def test_the_same_key_is_the_same_job_though_its_photo_is_gone(self, studio: Served, client: httpx.Client) -> None:
+        asked, key = order(uploaded(client)["id"]), {"idempotency-key": "order-2"}
+        made = client.post("/api/jobs", json=asked, headers=key).json()["id"]
+        forgotten(studio)
+        with studio.room.database.write() as connection:
+            connection.execute(delete(needs).where(needs.c.job == made))
+        assert client.delete(f"/api/pictures/{asked['content']}").status_code == 204
+        again = client.post("/api/jobs", json=asked, headers=key)
+        assert (again.status_code, again.json()["id"]) == (201, made)
+        refused(client.post("/api/jobs", json=asked | {"options": {"size": 33}}, headers=key), 422, "another order")
+        refused(client.post("/api/jobs", json=asked), 404)
+
     @pytest.mark.parametrize("key", [b"", b"a b", b"x" * 65, b"\x7f", b"\xe4", b"a\tb"])
     def test_keys_that_are_none(self, client: httpx.Client, photo: str, key: bytes) -> None:
         answer = client.post("/api/jobs", json=order(photo), headers={"idempotency-key": key})  # type: ignore[dict-item]
@@ -722,6 +736,23 @@ class TestPainting:
             told = ended(client, made["id"])
             assert told["state"] == "cancelled"
             assert told["result"]["width"] > 0  # the best so far
+
+    def test_a_deleted_result_is_shown_nowhere(self, studio: Served, client: httpx.Client, photo: str) -> None:
+        made, result, store = ordered(client, photo)["id"], uploaded(client), studio.room.store
+        store.put(preview_file(made), b"jpeg")
+        place = store.checkpoint(made)
+        assert place
+        place.write_bytes(b"state")
+        stand = {"step": 3, "preview": f"/api/jobs/{made}/preview?step=3"}
+        with studio.room.database.write() as connection:
+            over = {"state": "done", "finished": 1.0, "result": result["id"], "stand": stand}
+            connection.execute(update(jobs).where(jobs.c.id == made).values(over))
+        assert client.get(f"/api/jobs/{made}").json()["preview"]
+        assert client.delete(f"/api/pictures/{result['id']}").status_code == 204
+        told = client.get(f"/api/jobs/{made}").json()
+        assert (told["result"], told["preview"], told["step"]) == (None, None, 3)
+        refused(client.get(f"/api/jobs/{made}/preview"), 404)
+        assert (made in store.runs(), [name for name, _ in store.names() if name.startswith(made)]) == (False, [])
 
     def test_a_job_without_a_preview_has_none(self, studio: Served, client: httpx.Client, photo: str) -> None:
         made = ordered(client, photo)["id"]

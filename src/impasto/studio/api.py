@@ -230,18 +230,27 @@ def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> Jo
     room, owner, quick = _room(request), _owner(request), asked.method == "fast"
     place = {"owner": owner, "client": request.state.client, "key": idempotency_key, "quick": quick}
     with room.queue.entrance(**place):
-        order = _checked(asked, room, owner)
-        identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
+        order = _checked(asked, room)
+        identity = room.queue.known(order.to_stored(), owner=owner, key=idempotency_key)
+        if identity is None:
+            order = _placed(order, room, owner)
+            identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
     return room.job(room.queue.get(identity, owner))
 
 
-def _checked(asked: JobIn, room: Room, owner: str) -> Order:
+def _checked(asked: JobIn, room: Room) -> Order:
+    """The order as it will be stored, but for its label: no picture is looked up, as some may be gone since."""
     size = (asked.size.width, asked.size.height) if asked.size else None
     order = Order(
         asked.job, asked.method, asked.content, tuple(asked.styles), asked.options, size, asked.tileable,
         tuple(asked.layers), asked.statistics,
     )  # fmt: skip
-    order = check(order, room.limits).named(room.label_of(order, owner))
+    return check(order, room.limits)
+
+
+def _placed(order: Order, room: Room, owner: str) -> Order:
+    """The same with its label, if its pictures are there and it is not too much."""
+    order = order.named(room.label_of(order, owner))
     check_work(order, room.size_of(order, owner), room.limits)
     return order
 

@@ -20,7 +20,7 @@ from impasto.studio.errors import ConflictError, MissingError
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.database import Database, alone
 from impasto.studio.jobs.queue import Queue
-from impasto.studio.jobs.retention import drop, drop_preview
+from impasto.studio.jobs.retention import drop, drop_job
 from impasto.studio.jobs.tables import jobs, needs, pictures
 from impasto.studio.limits import Limits
 from impasto.studio.orders import Order
@@ -137,7 +137,7 @@ class Room:
         return [picture_out(row) for row in rows]
 
     def delete_picture(self, identity: str, owner: str) -> None:
-        """Deletes a picture, unless an unfinished job reads it.
+        """Deletes a picture, unless an unfinished job reads it; of a result all that shows it goes along.
 
         Raises:
             MissingError: when there is none of that name.
@@ -148,9 +148,15 @@ class Room:
             alone(connection)
             if connection.execute(select(needs.c.job).where(needs.c.picture == identity).limit(1)).first():
                 raise ConflictError("a job needs this picture; mend: wait for it, or cancel it")
-            connection.execute(jobs.update().where(jobs.c.result == identity).values(result=None))
+            painted = select(jobs.c.id, jobs.c.stand).where(jobs.c.result == identity)
+            shown = {job: dict(stand) for job, stand in connection.execute(painted).all()}
+            for job, stand in shown.items():
+                bare = {name: value for name, value in stand.items() if name != "preview"}
+                connection.execute(jobs.update().where(jobs.c.id == job).values(result=None, stand=bare))
             connection.execute(delete(pictures).where(pictures.c.id == identity, pictures.c.owner == owner))
         drop(self.store, identity)
+        for job in shown:
+            drop_job(self.store, job)
 
     def styles(self, owner: str) -> list[StyleOut]:
         """Built-in paintings, then the owner's."""
@@ -218,7 +224,7 @@ class Room:
             ConflictError: when it is not over.
         """
         result = self.queue.delete(identity, owner)
-        drop_preview(self.store, identity)
+        drop_job(self.store, identity)
         if result:
             drop(self.store, result)
 

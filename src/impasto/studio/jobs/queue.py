@@ -96,6 +96,15 @@ class Queue:
             with self._lock:
                 self._entering -= 1
 
+    def known(self, order: Values, *, owner: str, key: str | None) -> str | None:
+        """The job for which a key stands, whatever has become of its pictures since; None when there is none.
+
+        Raises:
+            OptionError: when the key stands for another order.
+        """
+        with self._database.read() as connection:
+            return _known(connection, order, owner, key)
+
     def submit(
         self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None,
         quick: bool = False,
@@ -110,14 +119,10 @@ class Queue:
             MissingError: when a picture that it reads is gone.
             OptionError: when the key stands for another order.
         """
-        order = json.loads(json.dumps(order))  # as it will be read again
         with self._database.write() as connection:
             alone(connection)
-            same = select(jobs.c.id, jobs.c.order).where(*_same(owner, key))
-            if key and (known := connection.execute(same).one_or_none()):
-                if dict(known.order) != order:
-                    raise OptionError("this Idempotency-Key stands for another order; mend: one of its own for each")
-                return str(known.id)
+            if known := _known(connection, order, owner, key):
+                return known
             self._check_room(connection, client, quick)
             wanted = set(reads)
             found = select(pictures.c.id).where(pictures.c.id.in_(wanted), pictures.c.owner == owner)
@@ -125,7 +130,7 @@ class Queue:
                 raise MissingError("a picture of this job is gone; mend: upload it again")
             identity, last = secrets.token_hex(16), connection.scalar(select(func.max(jobs.c.created)))
             connection.execute(insert(jobs).values(
-                id=identity, owner=owner, client=client, key=key, order=order, quick=quick, state="queued",
+                id=identity, owner=owner, client=client, key=key, order=dict(order), quick=quick, state="queued",
                 created=max(self._database.clock(connection), (last or 0) + TICK), cancel=False, stand={},
             ))  # fmt: skip
             for picture in wanted:
@@ -389,6 +394,17 @@ def _waiting(quick: bool) -> ColumnElement[bool]:
 def _same(owner: str, key: str | None) -> tuple[Any, ...]:
     """The job for which a key stands; without a key there is none."""
     return jobs.c.owner == owner, jobs.c.key == key, jobs.c.key.is_not(None)
+
+
+def _known(connection: Connection, order: Values, owner: str, key: str | None) -> str | None:
+    """The job of a key, whose order must be this one; what its result is called is not asked for, but made of names."""
+    found = connection.execute(select(jobs.c.id, jobs.c.order).where(*_same(owner, key))).one_or_none() if key else None
+    if found is None:
+        return None
+    asked = json.loads(json.dumps(order))  # as it is read again
+    if {**found.order, "label": None} != {**asked, "label": None}:
+        raise OptionError("this Idempotency-Key stands for another order; mend: one of its own for each")
+    return str(found.id)
 
 
 def _held(claim: Claim) -> tuple[Any, ...]:

@@ -48,9 +48,10 @@ def drop(store: Store, *pictures_gone: str) -> None:
         store.delete(picture_file(identity), thumbnail_file(identity))
 
 
-def drop_preview(store: Store, job: str) -> None:
-    """Deletes a job's preview."""
+def drop_job(store: Store, job: str) -> None:
+    """Deletes what shows how a job that is over went: its preview, and what may be left of the state of its run."""
     store.delete(preview_file(job))
+    store.delete_run(job)
 
 
 def sweep(database: Database, store: Store) -> None:
@@ -141,5 +142,5 @@ def _forget_jobs(database: Database, store: Store, keep_seconds: float) -> int:
         results = [forget(connection, row) for row in rows]
     drop(store, *(result for result in results if result))
     for row in rows:
-        drop_preview(store, row.id)
+        drop_job(store, row.id)
     return len(rows)
