@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from impasto.image import read, write
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -107,6 +109,18 @@ def photo(size: tuple[int, int] = (160, 120)) -> bytes:
     file = io.BytesIO()
     Image.fromarray((waves * 80 + 127).astype(np.uint8)).save(file, "png")
     return file.getvalue()
+
+
+def bearing(settings: dict[str, Any]) -> bytes:
+    """A picture whose file says how it was painted."""
+    file = io.BytesIO()
+    write(read(photo()), file, format="png", settings=settings)
+    return file.getvalue()
+
+
+def kept(page: Page) -> Any:
+    """What the page is set to."""
+    return page.evaluate("() => JSON.parse(sessionStorage.getItem('impasto-studio'))")
 
 
 def choose(page: Page, *, name: str = "waves.png") -> None:

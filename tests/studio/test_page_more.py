@@ -5,19 +5,31 @@ from __future__ import annotations
 import io
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.image import read, write
 from impasto.studio.jobs.database import Database
 from impasto.studio.limits import Limits
 from impasto.studio.room import Room
 
 from . import browser as shared
-from .browser import STYLE, downloaded, drop, order_slow, paint, photo, pick_method, studio, violations, visit
+from .browser import (
+    STYLE,
+    bearing,
+    downloaded,
+    drop,
+    kept,
+    order_slow,
+    paint,
+    photo,
+    pick_method,
+    studio,
+    violations,
+    visit,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -38,18 +50,6 @@ COUNT = """() => {
     window.acts = [];
     for (const kind of ["pointerdown", "keydown", "drop", "paste"]) addEventListener(kind, () => acts.push(kind), true);
 }"""
-
-
-def bearing(settings: dict[str, Any]) -> bytes:
-    """A picture whose file says how it was painted."""
-    file = io.BytesIO()
-    write(read(photo()), file, format="png", settings=settings)
-    return file.getvalue()
-
-
-def kept(page: Page) -> Any:
-    """What the page is set to."""
-    return page.evaluate("() => JSON.parse(sessionStorage.getItem('impasto-studio'))")
 
 
 class TestFewClicks:

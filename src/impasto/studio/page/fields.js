@@ -24,7 +24,7 @@ export function field(name, schema, value, keep) {
   const plain = schema.anyOf ? { ...schema.anyOf[0], default: schema.default, description: schema.description } : schema;
   const id = `option-${name}`;
   const hint = make("p", { className: "hint", id: `${id}-hint` }, sentence(plain.description));
-  const told = { name, id, hint: hint.id, schema: plain, value, keep, optional: Boolean(schema.anyOf), title: title(name) };
+  const told = { name, id, hint: hint.id, schema: plain, value, keep, optional: Boolean(schema.anyOf), title: heading(name) };
   const items = plain.type === "array" ? plain.items : plain;
   if (items.format === "picture-id") return group(told, hint, pictures(told));
   if (name === "init") return group(told, hint, beginning(told));
@@ -126,5 +126,5 @@ function group({ hint, title: text }, help, content) {
 }
 
 /** keep_color -> Keep color */
-const title = (name) => TITLES[name] || (name[0].toUpperCase() + name.slice(1)).replaceAll("_", " ");
+export const heading = (name) => TITLES[name] || (name.charAt(0).toUpperCase() + name.slice(1)).replaceAll("_", " ");
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

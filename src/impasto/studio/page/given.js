@@ -4,7 +4,8 @@ import { upload } from "./api.js";
 import { button, make } from "./dom.js";
 
 const KINDS = { style_mask: "mask", semantic: "mask" };
-const BEGINNINGS = ["content", "noise", "fast"];
+/** Words for where to begin; anything else is a picture. */
+export const BEGINNINGS = ["content", "noise", "fast"];
 const SEEN = { content: "the photo", noise: "noise", fast: "the fast method's picture" };
 
 /** Any number of pictures. */

@@ -1,21 +1,22 @@
 /** Puts the page together: what changes, what is drawn, what is asked. */
 
-import { get } from "./api.js";
+import { get, Trouble } from "./api.js";
 import { drawBlend } from "./blend.js";
 import { byId, make, notice, say, span, stem, tell } from "./dom.js";
+import { heading } from "./fields.js";
 import { drawGallery, openGallery, styleOf } from "./gallery.js";
 import { drawHistory, openHistory, refreshHistory } from "./history.js";
 import { paintLive, stopLive, watchLive } from "./live.js";
 import { brushing, end as endMask, openMask } from "./mask.js";
 import { masked } from "./masked.js";
 import { called, drawMethods, fits, openMethods, USUAL } from "./method.js";
-import { drawForm, learn } from "./options.js";
+import { drawForm, learn, sifted } from "./options.js";
 import { complete, isFast, wanted } from "./order.js";
 import { drawPhoto, forgetMissing, openPhoto } from "./photo.js";
 import { promise } from "./promise.js";
-import { apply } from "./restore.js";
+import { apply, without } from "./restore.js";
 import { show, openStage, showBusy } from "./stage.js";
-import { change, state, subscribe } from "./state.js";
+import { change, forgetAll, odd, state, subscribe } from "./state.js";
 import { openTheme } from "./theme.js";
 import { cancel, leave, order, watch } from "./work.js";
 
@@ -37,6 +38,8 @@ async function begin() {
   const [methods, limits] = await Promise.all([get("/api/methods"), get("/api/limits")]);
   byId("privacy").textContent = byId("promise").textContent = promise(limits);
   learn(methods);
+  const [options, strange] = sifted(state.options);
+  if (strange.length || odd.length) change({ options });
   openMethods(methods);
   if (!fits(state.method, state.mode)) change({ method: USUAL[state.mode], job: null });
   listen(); // before whatever else is waited for: what somebody clicks meanwhile counts
@@ -45,6 +48,8 @@ async function begin() {
   drawAll();
   await openHistory({ open: look, forgotten: (id) => id === state.job && change({ job: null }), gone, back });
   if (state.job) watchJob(state.job); else refresh();
+  const left = [...odd, ...strange].map(heading);
+  if (left.length) notice(`Some of what this page had kept does not fit and is left out: ${left.join(", ")}.`);
 }
 
 function listen() {
@@ -176,7 +181,7 @@ async function start() {
 /** Looks at a job of the history again, with its settings. */
 async function look(job) {
   try {
-    if (state.job === job.id) watchJob(job.id); else await apply(job, job.id);
+    if (state.job === job.id) watchJob(job.id); else notice(without(await apply(job, job.id)));
     byId("stage").scrollIntoView({ block: "start" });
     byId("stage").focus({ preventScroll: true });
   } catch (error) { tell(error.message, "history-trouble"); }
@@ -240,8 +245,14 @@ function back() {
   if (!state.job) refresh();
 }
 
+/** Once the studio answers again, the page begins anew; of its own faults it does so only when asked. */
 begin().catch((error) => {
   tell(error.message);
   const again = () => get("/api/limits").then(() => location.reload(), () => setTimeout(again, 2000));
-  if (!error.status) again();
+  if (error instanceof Trouble) {
+    if (!error.status) again();
+    return;
+  }
+  notice("This page could not begin. What it had kept may not fit.", "Forget the settings", () => { forgetAll(); location.reload(); });
+  throw error;
 });

@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { field } from "./fields.js";
+import { suits } from "./schema.js";
 import { options, setOption, state } from "./state.js";
 
 const FIRST = ["strength", "style_scale", "keep_color", "quality", "size"];
@@ -23,6 +24,19 @@ export const knows = (method, name) => Object.hasOwn(schemas, method) && (name =
 
 /** What an option is if nothing is said. */
 export const defaultOf = (method, name) => schemas[method]?.[name]?.default;
+
+/** Whether a value is one that an option can have. */
+export const admits = (method, name, value) => knows(method, name) && suits(schemas[method][name], value);
+
+/** Options as they were kept, by method. @returns {[any, string[]]} those that fit, and the names of those that do not */
+export function sifted(kept) {
+  const strange = [];
+  const fitting = Object.entries(kept).filter(([method]) => knows(method)).map(([method, told]) => {
+    const fits = Object.entries(told).filter(([name, value]) => admits(method, name, value) || !strange.push(name));
+    return [method, Object.fromEntries(fits)];
+  });
+  return [Object.fromEntries(fitting), strange];
+}
 
 /** Draws the form of the present method anew; not while somebody moves a slider in it. */
 export function drawForm() {

@@ -1,5 +1,7 @@
 /** What the page is about: one object with subscribers, kept for this tab, and for the next that is opened. */
 
+import { areWords, isId, isPlain, isSize } from "./schema.js";
+
 const KEY = "impasto-studio";
 
 const START = {
@@ -16,11 +18,38 @@ const START = {
   /** The job that is looked at. */ job: null,
 };
 
+/** What each of them has to look like: what is kept may be of another version, or damaged. */
+const isPicture = (told) => isPlain(told) && isId(told.id) && areWords([told.name, told.url, told.thumbnail])
+  && [told.width, told.height].every((side) => Number.isInteger(side) && side > 0);
+const LOOKS = {
+  mode: (told) => ["stylize", "texture", "reconstruct"].includes(told),
+  method: (told) => typeof told === "string",
+  photo: (told) => told === null || isPicture(told),
+  styles: (told) => Array.isArray(told) && told.every((one) => typeof one?.id === "string" && Number.isFinite(one.weight) && one.weight >= 0),
+  several: (told) => typeof told === "boolean",
+  options: (told) => isPlain(told) && Object.values(told).every(isPlain),
+  texture: (told) => isSize(told) && typeof told.tileable === "boolean",
+  layers: areWords,
+  statistics: (told) => typeof told === "boolean",
+  mask: (told) => told === null || isPicture(told),
+  job: (told) => told === null || isId(told),
+};
+
+/** Names of what was kept and does not fit. */
+export const odd = [];
+
 function stored() {
   try {
     const told = JSON.parse(sessionStorage.getItem(KEY) || localStorage.getItem(KEY)) || {};
-    return Object.fromEntries(Object.entries(told).filter(([name]) => Object.hasOwn(START, name)));
+    const known = Object.entries(told).filter(([name]) => Object.hasOwn(START, name));
+    odd.push(...known.filter(([name, value]) => !LOOKS[name](value)).map(([name]) => name));
+    return Object.fromEntries(known.filter(([name]) => !odd.includes(name)));
   } catch { return {}; }
+}
+
+/** Forgets all of it, for a page that cannot begin. */
+export function forgetAll() {
+  try { for (const kept of [sessionStorage, localStorage]) kept.removeItem(KEY); } catch { /* nothing is kept */ }
 }
 
 export const state = { ...structuredClone(START), ...stored() };
