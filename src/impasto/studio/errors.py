@@ -29,5 +29,9 @@ class KindError(ImpastoError):
     """Bytes that are no picture of a kind that is taken."""
 
 
+class StoppedError(ImpastoError):
+    """The job was to stop before it had anything to show."""
+
+
 class LostError(ImpastoError):
     """The job belongs to another worker by now; whatever this one still holds of it counts for nothing."""

@@ -47,6 +47,13 @@ class Limits(Options):
     )
     beat_seconds: float = option(10.0, "between a worker's signs of life", low=0.1, high=600)
     attempts: int = option(2, "at one job, before it counts as failed", low=1, high=10)
+    silent_seconds: float = option(
+        1800.0, "without a step, after which a job is thought to hang", low=0.5, high=10**6
+    )  # a step at 8192 pixels takes minutes on an old machine, and a first job may fetch half a gigabyte of weights
+    cancel_seconds: float = option(
+        20.0, "that a cancelled job may take to end by itself; twice its longest step where that is more",
+        low=0.1, high=3600,
+    )  # fmt: skip
     keep_seconds: float | None = option(
         None,
         "that pictures and finished jobs are kept; a day where a token is asked for, else 30 days",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ from impasto.online.options import OnlineOptions
 from impasto.online.solo import FEATURES, STATISTICS, TEXTURE, check_understood, understood
 from impasto.options import Spec, StylizeOptions, check_blend
 from impasto.picture import Picture
+from impasto.studio.errors import StoppedError
 from impasto.studio.gallery import built_in, open_picture
 from impasto.studio.limits import Limits
 from impasto.studio.store import Store, picture_file
@@ -168,10 +170,15 @@ def perform(
         The picture, with the order as its settings.
 
     Raises:
+        StoppedError: when `stop` was set before the method began.
         ImpastoError: as the method does.
     """
     with _options(order, store, checkpoint) as options:
         styles = [open_picture(store, style) for style in order.styles]
+        for part in _parts(order):  # torch among them, which takes seconds
+            _go_on(stop)
+            import_module(part)
+        _go_on(stop)
         told: dict[str, Any] = {"options": options, "on_event": on_event, "stop": stop}
         if order.job == "texture":
             picture = api.texture(styles, size=order.size, tileable=order.tileable, **told)
@@ -181,6 +188,17 @@ def perform(
         else:
             picture = api.stylize(open_picture(store, order.content or ""), styles, **told)
     return replace(picture, settings=order.settings())
+
+
+def _parts(order: Order) -> list[str]:
+    """What a job's method is made of, in the order in which it is to be loaded."""
+    method = get_method(order.method)
+    return [*([method.extra] if method.extra else []), method.module]
+
+
+def _go_on(stop: StopSignal) -> None:
+    if stop.is_set():
+        raise StoppedError("the job was to stop before it began")
 
 
 def _method(order: Order) -> Method:

@@ -19,7 +19,7 @@ from impasto.studio.jobs.crew import PROGRAM, Crew
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import OPEN, Queue
 from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
-from impasto.studio.jobs.worker import PARENT, PLACES
+from impasto.studio.jobs.worker import AGAIN, PARENT, PLACES
 from impasto.studio.limits import PREFIX, Limits
 from impasto.studio.store import Store, picture_file, thumbnail_file
 
@@ -134,6 +134,45 @@ def test_sigterm_gives_the_job_back_and_another_worker_goes_on(
     assert any(told.startswith("goes on after step ") for told in notices)
     check_all_done_once(database, store, [job])
     until(lambda: store.runs() == set())
+
+
+HANGS = """
+import time
+from impasto.studio.jobs import worker
+worker.perform = lambda *_, **__: time.sleep(600)
+worker.main()
+"""
+
+
+@on_sqlite
+def test_a_job_that_hangs_is_tried_again_and_fails_in_the_end(
+    database: Database, store: Store, queue: Queue, environment: dict[str, str]
+) -> None:
+    job = ordered(queue, keep(database, store))
+    place = store.checkpoint(job)
+    assert place
+    place.write_bytes(b"state")
+    told = {f"{PREFIX}SILENT_SECONDS": "1", f"{PREFIX}ATTEMPTS": "2"}
+    for expected, kept in (("queued", {job}), ("failed", set())):
+        process = subprocess.Popen([sys.executable, "-c", HANGS], env=environment | told)
+        assert process.wait(60) == AGAIN
+        assert (state(queue, job), store.runs()) == (expected, kept)
+    row = queue.get(job, OWNER)
+    assert (row.attempts, row.error) == (2, "nothing moved for 1 s in 2 attempts; mend: a smaller size")
+    assert queue.alive() == 0
+
+
+@on_sqlite
+def test_a_job_that_does_not_heed_a_cancel_is_ended_with_its_worker(
+    database: Database, store: Store, queue: Queue, environment: dict[str, str]
+) -> None:
+    job = ordered(queue, keep(database, store))
+    told = {f"{PREFIX}CANCEL_SECONDS": "0.5"}
+    process = subprocess.Popen([sys.executable, "-c", HANGS], env=environment | told)
+    until(lambda: state(queue, job) == "running")
+    queue.cancel(job, OWNER)
+    assert process.wait(30) == AGAIN
+    assert (state(queue, job), queue.get(job, OWNER).error, queue.alive()) == ("cancelled", None, 0)
 
 
 BEGIN = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ from impasto.studio.jobs import worker as module
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Queue
 from impasto.studio.jobs.tables import jobs, pictures
-from impasto.studio.jobs.worker import Worker
+from impasto.studio.jobs.watch import Patience
+from impasto.studio.jobs.worker import AGAIN, Worker
 from impasto.studio.limits import Limits
 from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
 
@@ -229,12 +231,6 @@ def test_a_picture_that_is_gone_is_told(
     ("trouble", "said"),
     [
         (RuntimeError("of a user"), "this is a fault, report it: RuntimeError"),
-        (MemoryError(), "memory ran out; mend: a smaller size"),
-        (
-            RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: 9"),
-            "memory ran out; mend: a smaller size",
-        ),
-        (type("OutOfMemoryError", (RuntimeError,), {})("CUDA: tried to allocate 9 GiB"), "memory ran out; mend: a sm"),
         (LimitError("/tmp/impasto-x/a.png is too large; mend: a smaller one"), "a.png is too large; mend: a smaller"),
     ],
 )
@@ -254,6 +250,99 @@ def test_trouble_fails_the_job_and_not_the_worker(
     assert (state(queue, bad), state(queue, good)) == ("failed", "done")
     assert queue.get(bad, OWNER).error.startswith(said)
     assert "of a user" not in queue.get(bad, OWNER).error
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:118] err == 0. DefaultCPUAllocator: can't allocate memory: 9"),
+        type("OutOfMemoryError", (RuntimeError,), {})("CUDA: tried to allocate 9 GiB"),
+        LimitError("the picture is too large"),
+    ],
+)
+def test_where_memory_ran_out_another_process_goes_on(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch,
+    trouble: Exception,
+) -> None:  # fmt: skip
+    bad, good = ordered(queue, photo), ordered(queue, photo)
+
+    def perform(*words: Any, **more: Any) -> Any:
+        raise trouble from (MemoryError() if isinstance(trouble, LimitError) else None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "perform", perform)
+        assert Worker(database, store, limits, Event()).run() == AGAIN
+    assert (state(queue, bad), state(queue, good), queue.alive()) == ("failed", "queued", 0)
+    said = "the picture is too large" if isinstance(trouble, LimitError) else "memory ran out; mend: a smaller size"
+    assert queue.get(bad, OWNER).error == said
+    with at_work(database, store, limits):
+        until(lambda: over(queue, good))
+    assert state(queue, good) == "done"
+
+
+def test_a_job_cancelled_while_its_parts_are_loaded_makes_no_step(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, loaded = gatys(queue, photo, steps=MANY), []
+
+    def load(name: str) -> None:
+        loaded.append(name)
+        queue.cancel(job, OWNER)
+        until(lambda: queue.get(job, OWNER).state != "running" or stops[0].is_set())
+
+    stops: list[Any] = []
+    real = module.perform
+
+    def perform(*words: Any, stop: Any, **more: Any) -> Any:
+        stops.append(stop)
+        return real(*words, stop=stop, **more)
+
+    monkeypatch.setattr(module, "perform", perform)
+    monkeypatch.setattr("impasto.studio.orders.import_module", load)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    assert (state(queue, job), loaded, told(queue, job, "started")) == ("cancelled", ["torch"], [])
+    assert (queue.get(job, OWNER).result, store.runs()) == (None, set())
+
+
+class TestPatience:
+    LIMITS = Limits(silent_seconds=100, cancel_seconds=20)
+
+    def begun(self) -> tuple[Patience, float]:
+        patience, now = Patience(self.LIMITS), time.monotonic()
+        patience.heard(now)
+        return patience, now
+
+    def test_silence_has_an_end(self) -> None:
+        patience, now = self.begun()
+        assert patience.over(now + 99, stopping=False) is None
+        patience.heard(now + 99)
+        assert patience.over(now + 198, stopping=False) is None
+        assert patience.over(now + 200, stopping=False) == "nothing moved for 100 s"
+
+    def test_a_cancel_has_to_be_heeded(self) -> None:
+        patience, now = self.begun()
+        assert patience.over(now + 5, stopping=True) is None
+        patience.heard(now + 24)
+        assert patience.over(now + 24, stopping=True) is None
+        patience.heard(now + 26)
+        assert (
+            patience.over(now + 54, stopping=True) == "nothing moved when it was to stop"
+        )  # steps go on, all the same
+
+    def test_who_makes_long_steps_is_stopped_between_two(self) -> None:
+        patience, now = self.begun()
+        patience.heard(now + 60)
+        assert patience.over(now + 61, stopping=True) is None
+        assert patience.over(now + 150, stopping=True) is None
+
+    def test_a_picture_that_is_being_kept_is_waited_for(self) -> None:
+        patience, now = self.begun()
+        assert patience.over(now + 1, stopping=True) is None
+        patience.done(now + 15)
+        assert patience.over(now + 60, stopping=True) is None
+        assert patience.over(now + 116, stopping=True) == "nothing moved for 100 s"
 
 
 @pytest.mark.parametrize("word", ["tell", "finish", "claim", "beat", "anything"])

@@ -9,7 +9,7 @@ import threading
 import time
 
 from impasto.studio import logs
-from impasto.studio.jobs.worker import PARENT, PLACES, QUICK
+from impasto.studio.jobs.worker import AGAIN, PARENT, PLACES, QUICK
 
 WAIT, MOST_WAIT = 1.0, 30.0
 """Seconds before a dead worker is begun anew: twice as many each time it dies young."""
@@ -63,7 +63,8 @@ class Crew:
             if self._stop.is_set():
                 self._send_home(process)
                 return
-            wait = WAIT if time.monotonic() - began > YOUNG else min(2 * wait, MOST_WAIT)
+            meant = process.returncode == AGAIN  # not the worker's fault, and no reason to keep the next one back
+            wait = WAIT if meant or time.monotonic() - began > YOUNG else min(2 * wait, MOST_WAIT)
             log.warning("a worker died", extra={"status": process.returncode})
             self._stop.wait(wait)
 

@@ -303,6 +303,25 @@ class Queue:
             else:
                 _tell(connection, claim.id, "state", {"state": "queued"})
 
+    def abandon(self, claim: Claim, why: str) -> bool:
+        """Gives a job up that got stuck; the attempt counts. It is another worker's now, or over.
+
+        Args:
+            claim: the worker's.
+            why: what it fails with if that was the last attempt, such as "nothing moved".
+
+        Returns:
+            Whether it is over.
+
+        Raises:
+            LostError: when the job is no longer this worker's.
+        """
+        with self._database.write() as connection:
+            row = connection.execute(select(jobs).where(*_held(claim)).with_for_update()).first()
+            if row is None:
+                raise LostError(f"job {claim.id} is another worker's by now")
+            return self._give_up(connection, row, why)
+
     def leave(self, worker: str) -> None:
         """A worker goes home."""
         with self._database.write() as connection:
@@ -341,16 +360,26 @@ class Queue:
         """Takes jobs back from workers that have gone silent."""
         silent = select(jobs).where(jobs.c.state == "running", jobs.c.lease < self._database.now)
         for row in connection.execute(silent.with_for_update(skip_locked=True)).all():
-            if row.cancel:
-                self._end(connection, row.id, "cancelled")
-            elif row.attempts >= self._limits.attempts:
-                tries = f"{row.attempts} attempts" if row.attempts > 1 else "the attempt"
-                self._end(connection, row.id, "failed", error=f"the worker died in {tries}; mend: a smaller size")
-            else:
-                values = {"state": "queued", "fence": row.fence + 1, "lease": None, "worker": None, "stand": {}}
-                connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
-                _tell(connection, row.id, "state", {"state": "queued"})
+            self._give_up(connection, row, "the worker died")
         connection.execute(delete(workers).where(workers.c.beat < self._database.now - 10 * self._limits.lease_seconds))
+
+    def _give_up(self, connection: Connection, row: Row[Any], why: str) -> bool:
+        """A running job goes back into the queue, unless somebody cancelled it or it was tried often enough.
+
+        Returns:
+            Whether it is over.
+        """
+        over = bool(row.cancel or row.attempts >= self._limits.attempts)
+        if row.cancel:
+            self._end(connection, row.id, "cancelled")
+        elif row.attempts >= self._limits.attempts:
+            tries = f"{row.attempts} attempts" if row.attempts > 1 else "the attempt"
+            self._end(connection, row.id, "failed", error=f"{why} in {tries}; mend: a smaller size")
+        else:
+            values = {"state": "queued", "fence": row.fence + 1, "lease": None, "worker": None, "stand": {}}
+            connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
+            _tell(connection, row.id, "state", {"state": "queued"})
+        return over
 
     def _report(self, connection: Connection, worker: str, job: str | None) -> None:
         seen = update(workers).where(workers.c.id == worker).values(beat=self._database.now, job=job)

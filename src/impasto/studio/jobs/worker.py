@@ -8,10 +8,13 @@ import re
 import secrets
 import signal
 import socket
+import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event as StopSignal
 from typing import Any
 
@@ -22,15 +25,13 @@ from impasto.events import Done, Event, Notice, Preview, Progress, Started
 from impasto.picture import Picture
 from impasto.studio import logs
 from impasto.studio.decoding import packed, thumbnail
-from impasto.studio.errors import LostError
+from impasto.studio.errors import LostError, StoppedError
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Claim, Queue
+from impasto.studio.jobs.watch import LOOK_SECONDS, Watch, beat_seconds
 from impasto.studio.limits import Limits
 from impasto.studio.orders import Order, check_steps, perform, without_flags
 from impasto.studio.store import RUNS, Store, picture_file, preview_file, thumbnail_file
-
-LOOK_SECONDS = 0.25
-"""Between looks for a job, or for a wish to cancel one."""
 
 TELL_SECONDS, PREVIEW_SECONDS = 0.25, 1.0
 """Between the events that are kept of steps, and between previews."""
@@ -53,6 +54,9 @@ NICE = 10
 TROUBLE_SECONDS = 1.0
 """Until a database that does not answer is asked again."""
 
+AGAIN = 75
+"""Status of a process that ends because its job hangs, or its memory is in doubt: another is to take its place."""
+
 _MEMORY = re.compile(r"can't allocate memory|not enough memory|out of memory|bad.?alloc|failed to allocate", re.I)
 
 log = logs.get("worker")
@@ -67,20 +71,26 @@ class Worker:
         limits: how long a lease lasts, and so on.
         stop: set to go home: the job at work is given back, with its state kept.
         quick: takes only jobs of a second, so that those never wait behind long ones.
+        end: ends the process, whatever its threads do; called where a job hangs, which nobody can stop from outside.
     """
 
     def __init__(
-        self, database: Database, store: Store, limits: Limits, stop: StopSignal, *, quick: bool = False
-    ) -> None:
-        self._quick = quick
+        self, database: Database, store: Store, limits: Limits, stop: StopSignal, *, quick: bool = False,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:  # fmt: skip
+        self._quick, self._end, self._worn = quick, end, False
         self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._queue, self._store, self._limits, self._stop = Queue(database, limits), store, limits, stop
         self._beaten = -math.inf
 
-    def run(self) -> None:
-        """Until somebody says stop."""
+    def run(self) -> int:
+        """Until somebody says stop, or its memory ran out.
+
+        Returns:
+            The status to end the process with: 0, or `AGAIN` where another is to take its place.
+        """
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not self._worn:
                 try:
                     self._look()
                 except SQLAlchemyError:  # it may come back
@@ -89,9 +99,10 @@ class Worker:
         finally:
             with suppress(SQLAlchemyError):
                 self._queue.leave(self.name)
+        return AGAIN if self._worn else 0
 
     def _look(self) -> None:
-        if time.monotonic() - self._beaten >= _beat_seconds(self._limits):
+        if time.monotonic() - self._beaten >= beat_seconds(self._limits):
             self._queue.beat(self.name)
             self._beaten = time.monotonic()
         if self._queue.anything(quick=self._quick) and (claim := self._queue.claim(self.name, quick=self._quick)):
@@ -111,16 +122,17 @@ class Worker:
 
     def _ends(self, claim: Claim) -> bool:
         """Does the job; False when it was given back."""
-        watch = _Watch(self._queue, claim, self.name, self._limits, self._stop)
+        watch = Watch(self._queue, claim, self.name, self._limits, self._stop, self._hung)
         try:
             with watch:
                 return self._paint(claim, watch)
         except (LostError, OperationalError, InterfaceError):
             raise
         except ImpastoError as error:
-            why = _plain(str(error))
+            why, self._worn = _plain(str(error)), _memory_ran_out(error.__cause__ or error.__context__)
         except Exception as error:
-            if _memory_ran_out(error):
+            self._worn = _memory_ran_out(error)  # what other threads wanted just then, nobody knows
+            if self._worn:
                 why = "memory ran out; mend: a smaller size"
             else:
                 log.exception("fault", extra={"job": claim.id})
@@ -129,29 +141,48 @@ class Worker:
         log.info("failed", extra={"job": claim.id})
         return True
 
-    def _paint(self, claim: Claim, watch: _Watch) -> bool:
+    def _hung(self, claim: Claim, why: str) -> None:
+        """Gives up a job that hangs, and this process with it: its thread cannot be ended in any other way."""
+        with suppress(LostError):
+            if self._queue.abandon(claim, why):
+                self._store.delete_run(claim.id)
+        log.error("hangs", extra={"job": claim.id})
+        with suppress(Exception):
+            self._queue.leave(self.name)
+        self._end(AGAIN)
+
+    def _paint(self, claim: Claim, watch: Watch) -> bool:
         order, checkpoint = Order.from_stored(claim.order), self._store.checkpoint(claim.id)
         report = _Report(self._queue, claim, self._store, self._limits, watch)
-        told: dict[str, Any] = {"on_event": report, "stop": watch.stop, "checkpoint": checkpoint}
-        try:
-            picture = perform(order, self._store, **told)
-        except OptionError as error:  # of another version, or damaged: what was made before is lost, the job is not
-            if not checkpoint or not checkpoint.exists() or str(checkpoint) not in str(error):
-                raise
-            log.warning("begins anew", extra={"job": claim.id})
-            checkpoint.unlink()
-            picture = perform(order, self._store, **told)
+        picture = self._performed(order, claim, checkpoint, {"on_event": report, "stop": watch.stop})
         return self._deliver(claim, order, picture, report, watch)
 
-    def _deliver(self, claim: Claim, order: Order, picture: Picture, report: _Report, watch: _Watch) -> bool:
+    def _performed(self, order: Order, claim: Claim, checkpoint: Path | None, told: dict[str, Any]) -> Picture | None:
+        """The picture; None when the job was to stop before there was any."""
+        told = {**told, "checkpoint": checkpoint}
+        with suppress(StoppedError):
+            try:
+                return perform(order, self._store, **told)
+            except OptionError as error:  # of another version, or damaged: what was made before is lost, the job is not
+                if not checkpoint or not checkpoint.exists() or str(checkpoint) not in str(error):
+                    raise
+                log.warning("begins anew", extra={"job": claim.id})
+                checkpoint.unlink()
+                return perform(order, self._store, **told)
+        return None
+
+    def _deliver(self, claim: Claim, order: Order, picture: Picture | None, report: _Report, watch: Watch) -> bool:
+        watch.done()
         if watch.lost:
             raise LostError(claim.id)
-        if watch.leaving and report.stopped:
+        stopped = report.stopped or picture is None
+        if watch.leaving and stopped:
             self._queue.release(claim)
             log.info("gives back", extra={"job": claim.id})
             return False
-        state = "cancelled" if report.stopped else "done"
-        result = self._keep(claim, order, picture) if state == "done" or report.steps_made else None
+        state = "cancelled" if stopped else "done"
+        wanted = picture is not None and (state == "done" or report.steps_made)
+        result = self._keep(claim, order, picture) if picture and wanted else None
         self._queue.finish(claim, state, result=result)
         log.info(state, extra={"job": claim.id, "seconds": round(time.monotonic() - report.began, 3)})
         return True
@@ -167,54 +198,6 @@ class Worker:
         }  # fmt: skip
 
 
-class _Watch:
-    """A thread beside the painting: renews the lease, and sees when somebody wants the job to stop.
-
-    Attributes:
-        stop: set when the painting is to end.
-        lost: whether the job is another worker's by now.
-        leaving: whether it ends because the worker does.
-    """
-
-    def __init__(self, queue: Queue, claim: Claim, worker: str, limits: Limits, leave: StopSignal) -> None:
-        self.stop, self.lost, self.leaving = StopSignal(), False, False
-        self._queue, self._claim, self._worker, self._leave = queue, claim, worker, leave
-        self._beat, self._lease = _beat_seconds(limits), limits.lease_seconds
-        self._over = StopSignal()
-        self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        renewed = time.monotonic()
-        while not self._over.wait(LOOK_SECONDS):
-            try:
-                if self._leave.is_set():
-                    self.leaving = True
-                    self.stop.set()
-                if self._queue.asked_to_stop(self._claim):
-                    self.stop.set()
-                if time.monotonic() - renewed >= self._beat:
-                    self._queue.beat(self._worker, self._claim)
-                    renewed = time.monotonic()
-            except LostError:
-                if not self._over.is_set():
-                    self.lost = True
-                    self.stop.set()
-                return
-            except Exception:
-                log.exception("database")
-                if time.monotonic() - renewed > self._lease:  # whoever can reach it has taken the job by now
-                    self.lost = True
-                    self.stop.set()
-                    return
-
-
 @dataclass
 class _Report:
     """Turns a method's events into the job's: not more of them than somebody can look at."""
@@ -223,7 +206,7 @@ class _Report:
     claim: Claim
     store: Store
     limits: Limits
-    watch: _Watch
+    watch: Watch
     stopped: bool = False
     steps_made: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -234,7 +217,10 @@ class _Report:
     def __call__(self, event: Event) -> None:
         """What the method calls."""
         now = time.monotonic()
+        self.watch.heard()
         if isinstance(event, Started):
+            if self.watch.stop.is_set():  # cancelled while its parts were loaded: the first step is not made any more
+                raise StoppedError("before the first step")
             check_steps(event.steps, event.size, self.limits)
             self._tell("started", {"width": event.size[0], "height": event.size[1], "steps": event.steps})
         elif isinstance(event, Progress):
@@ -285,7 +271,7 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _memory_ran_out(error: Exception) -> bool:
+def _memory_ran_out(error: BaseException | None) -> bool:
     """Whether that is what it says: torch has errors of its own for it, and is not imported for those who need none."""
     said = isinstance(error, RuntimeError) and _MEMORY.search(str(error))
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or bool(said)
@@ -296,11 +282,6 @@ def _plain(text: str) -> str:
     text = without_flags(text)
     text = re.sub(rf"\S*[\\/]{RUNS}[\\/][0-9a-f]{{32}}\b", "the saved state", text)
     return re.sub(r"(?<![\w:/.])(?:[A-Za-z]:)?[\\/](?:[^\s'\":;,()\\/]+[\\/])+", "", text)
-
-
-def _beat_seconds(limits: Limits) -> float:
-    """Between two signs of life, of which the lease must outlast a few."""
-    return min(limits.beat_seconds, limits.lease_seconds / 3)
 
 
 def main() -> None:
@@ -314,7 +295,7 @@ def main() -> None:
         os.nice(NICE)
     threading.Thread(target=_stop_with, args=(parent, stop), daemon=True).start()
     quick = QUICK in os.environ
-    Worker(Database(database), Store(store), Limits.from_environment(), stop, quick=quick).run()
+    sys.exit(Worker(Database(database), Store(store), Limits.from_environment(), stop, quick=quick).run())
 
 
 def _stop_with(parent: int, stop: StopSignal) -> None:
