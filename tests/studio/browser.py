@@ -22,7 +22,7 @@ from PIL import Image
 from impasto.image import read, write
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, FilePayload, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 playwright = pytest.importorskip(
@@ -123,8 +123,13 @@ def kept(page: Page) -> Any:
     return page.evaluate("() => JSON.parse(sessionStorage.getItem('impasto-studio'))")
 
 
-def choose(page: Page, *, name: str = "waves.png") -> None:
-    page.set_input_files("#photo-file", {"name": name, "mimeType": "image/png", "buffer": photo()})
+def file(name: str, data: bytes) -> FilePayload:
+    """A file to be chosen."""
+    return {"name": name, "mimeType": "image/png", "buffer": data}
+
+
+def choose(page: Page, *, name: str = "waves.png", size: tuple[int, int] = (160, 120)) -> None:
+    page.set_input_files("#photo-file", file(name, photo(size)))
     page.wait_for_selector("#photo-thumb:not([hidden])")
 
 

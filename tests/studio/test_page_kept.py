@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from . import browser as shared
-from .browser import STYLE, WAIT, bearing, choose, kept, paint, photo, pick_method
+from .browser import STYLE, WAIT, bearing, choose, file, kept, paint, photo, pick_method
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -22,17 +22,15 @@ KEEP = "(told) => { for (const one of [sessionStorage, localStorage]) one.setIte
 
 def give(page: Page, settings: dict[str, Any]) -> str:
     """Brings a picture that says how it was painted; what the page says of it."""
-    file = {"name": "r.png", "mimeType": "image/png", "buffer": bearing(settings)}
-    page.set_input_files("#photo-file", file)
+    page.set_input_files("#photo-file", file("r.png", bearing(settings)))
     page.wait_for_selector("#notice:has-text('settings')")
     return page.inner_text("#notice p")
 
 
 def upload(page: Page, kind: str) -> str:
-    file = {"name": "p.png", "mimeType": "image/png", "buffer": photo()}
     origin = page.url.rstrip("/")
     told = page.request.post(
-        f"{origin}/api/pictures", multipart={"kind": kind, "file": file}, headers={"Origin": origin}
+        f"{origin}/api/pictures", multipart={"kind": kind, "file": file("p.png", photo())}, headers={"Origin": origin}
     )
     return str(told.json()["id"])
 

@@ -34,7 +34,7 @@ export async function openHistory(callbacks) {
 export async function refreshHistory() {
   clearTimeout(timer);
   try {
-    jobs = await get(`/api/jobs?limit=${PAGE}`);
+    take(await get(`/api/jobs?limit=${PAGE}`));
     if (away) { away = false; told.back(); }
     await missShown();
     tell("", "history-trouble");
@@ -46,6 +46,15 @@ export async function refreshHistory() {
   clearTimeout(timer);
   timer = setTimeout(() => (document.visibilityState === "visible" ? refreshHistory() : undefined),
     away || jobs.some(isOpen) ? OFTEN : SELDOM);
+}
+
+/** The newest page; what it pushes out goes to the older ones, when these are shown. */
+function take(newest) {
+  const out = newest.length < PAGE ? [] : jobs.filter(({ created }) => created < newest.at(-1).created);
+  const apart = out.length > 0 && out.length === jobs.length; // there may be others between: all are shown when asked for
+  if (newest.length < PAGE || apart) older = [];
+  else if (older.length) older = [...out, ...older];
+  jobs = newest;
 }
 
 /** The job that is looked at may have been deleted in another tab. */

@@ -7,8 +7,9 @@ const QUICK = 512;
 const FINE = 1024;
 /** Pixels below which nothing is painted; smaller photos are enlarged. */
 const LEAST = 16;
-/** Milliseconds; a finer picture takes a few seconds, in which no quick one can be had. */
+/** Milliseconds until a finer picture is asked for, and how long it may take: no quick one can be had meanwhile. */
 const REST = 1200;
+const PATIENCE = 2000;
 
 let wish = null;
 let busy = false;
@@ -48,12 +49,15 @@ async function next() {
     wish = null;
     current = now;
     try {
+      const begun = performance.now();
       const blob = await ask(now);
+      const times = (Math.min(FINE, now.longest) / QUICK) ** 2; // the work grows with the pixels
+      const finer = now.size === QUICK && times > 1 && times * (performance.now() - begun) < PATIENCE;
       if (current !== now) continue;
       await now.onPicture(blob, now.size === FINE); // an older picture is still nearer to the wish than none
-      if (!wish && now.size === QUICK && now.longest > QUICK) resting = setTimeout(() => again({ ...now, size: FINE }), REST);
+      if (!wish && finer) resting = setTimeout(() => again({ ...now, size: FINE }), REST);
     } catch (error) {
-      if (current !== now) continue;
+      if (current !== now || now.size === FINE) continue; // what is shown is good; it only stays as it is
       if (error.status === 429 && !wish) { // others are before us: our turn comes
         await new Promise((done) => { setTimeout(done, 1000 * (error.after || 1)); });
         if (current === now) wish ??= now;

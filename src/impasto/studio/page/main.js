@@ -27,7 +27,7 @@ const EMPTY = {
   reconstruct: ["What a layer remembers", "Give a photo and choose layers: what does the network still know of it, so deep inside?"],
 };
 let running = false; // whether the job that is looked at is not over
-let ordering = false;
+let ordering = null; // what stops the order that is on its way
 
 async function begin() {
   openTheme();
@@ -58,6 +58,7 @@ function listen() {
   }
   byId("form").addEventListener("submit", (event) => { event.preventDefault(); start(); });
   byId("keep").addEventListener("click", start);
+  byId("give-up").addEventListener("click", () => ordering?.abort());
   byId("cancel").addEventListener("click", () => {
     tell("", "stage-trouble");
     cancel().catch((error) => tell(error.message, "stage-trouble"));
@@ -136,7 +137,7 @@ function drawStart() {
   const missing = [state.mode !== "texture" && !state.photo && "a photo", state.mode !== "reconstruct" && !state.styles.length && "a painting",
     state.mode === "reconstruct" && !state.layers.length && "a layer"].filter(Boolean);
   byId("start-hint").textContent = missing.length ? `Choose ${missing.join(" and ")} first.` : "";
-  byId("start").disabled = byId("keep").disabled = missing.length > 0 || ordering;
+  byId("start").disabled = byId("keep").disabled = missing.length > 0 || ordering !== null;
   byId("go").hidden = isFast(); // it paints at once, and what is to be kept has its button at the picture
 }
 
@@ -163,18 +164,25 @@ function live() {
 /** Orders what is wished for, and watches it. */
 async function start() {
   if (ordering || !complete()) return;
-  ordering = true;
+  const stop = new AbortController();
+  ordering = stop;
   drawStart();
   tell("", "form-trouble");
+  const [pressed, give] = [document.activeElement, byId("give-up")];
   try {
-    const job = await order(wanted(), (text) => tell(text, "form-trouble"), () => ordering);
+    const job = await order(wanted(), (text) => {
+      tell(text, "form-trouble");
+      if (!give.hidden) return;
+      give.hidden = false;
+      if (document.activeElement === document.body) give.focus(); // the button that was pressed rests
+    }, stop.signal);
     tell("", "form-trouble");
-    change({ job: job.id });
-    refreshHistory();
-    if (document.activeElement === document.body) byId("stage").focus({ preventScroll: true }); // the button is gone
+    if (job) { change({ job: job.id }); refreshHistory(); }
   } catch (error) { tell(error.message, "form-trouble"); } finally {
-    ordering = false;
+    ordering = null;
+    give.hidden = true;
     drawStart();
+    if (document.activeElement === document.body) (pressed?.checkVisibility() ? pressed : byId("stage")).focus({ preventScroll: true }); // a button that is gone
   }
 }
 

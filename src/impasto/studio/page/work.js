@@ -1,6 +1,6 @@
 /** A job at work: ordered, watched, cancelled. */
 
-import { get, post } from "./api.js";
+import { get, post, Trouble } from "./api.js";
 import { drawCurve } from "./curve.js";
 import { byId, make, say, span } from "./dom.js";
 
@@ -16,26 +16,48 @@ let watched = null;
 let losses = [];
 let frame = 0;
 let quarter = 0;
+let made = 0; // steps of the job that is watched
 let callbacks = null;
 
+/** What was sent and not answered: the same wish, asked again, is the same job. */
+let unsure = { wish: "", key: "" };
+
 /**
- * Orders a job. A studio that is busy is asked again when it said so; the key makes two askings one job.
- * @param {any} told @param {(text: string) => void} onWait @param {() => boolean} wantsStill
+ * Orders a job. A studio that is busy is asked again when it said so, one that does not answer a little later; the key
+ * makes two askings one job, as long as it is not known what became of the first.
+ * @param {any} told @param {(text: string) => void} onWait called with what is waited for
+ * @param {AbortSignal} stop @returns {Promise<any>} the job; null when it was stopped before there was one
  */
-export async function order(told, onWait, wantsStill) {
-  const key = crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
+export async function order(told, onWait, stop) {
+  const wish = JSON.stringify(told);
+  const key = unsure.wish === wish ? unsure.key : fresh();
   for (let n = 1; ; n += 1) {
     try {
-      return await post("/api/jobs", told, { "Idempotency-Key": key });
+      unsure = { wish, key };
+      const job = await post("/api/jobs", told, { "Idempotency-Key": key });
+      unsure = { wish: "", key: "" };
+      return job;
     } catch (error) {
-      if (error.status !== 429 || n >= TRIES || !wantsStill()) throw error;
-      for (let left = error.after || 2; left > 0 && wantsStill(); left -= 1) {
-        onWait(`The studio is busy: ${error.message}. Trying again in ${span(left)}.`);
-        await new Promise((done) => { setTimeout(done, 1000); });
-      }
+      const answered = error instanceof Trouble && error.status > 0 && error.status < 500;
+      if (answered) unsure = { wish: "", key: "" };
+      const passing = error.status === 429 || !error.status;
+      if (!passing || n >= TRIES) throw error;
+      const why = error.status ? `The studio is busy: ${error.message}.` : "The studio does not answer.";
+      const seconds = error.after || 2;
+      onWait(`${why} Trying again in ${span(seconds)}.`);
+      if (!stop.aborted) await pause(seconds, stop);
+      if (stop.aborted) return null;
     }
   }
 }
+
+const fresh = () => (crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`);
+
+/** Less when somebody stops. */
+const pause = (seconds, stop) => new Promise((done) => {
+  const timer = setTimeout(done, 1000 * seconds);
+  stop.addEventListener("abort", () => { clearTimeout(timer); done(); }, { once: true });
+});
 
 /**
  * Watches a job until it is over.
@@ -48,7 +70,7 @@ export async function watch(id, told) {
   callbacks = told;
   watched = id;
   losses = [];
-  quarter = 0;
+  quarter = made = 0;
   let job;
   try { job = await get(`/api/jobs/${id}`); } catch (error) {
     if (watched !== id) return;
@@ -56,6 +78,7 @@ export async function watch(id, told) {
     return;
   }
   if (watched !== id) return;
+  made = job.step;
   told.onJob(job);
   if (!OPEN.includes(job.state)) { leave(); told.onEnd(job); return; }
   draw(job);
@@ -68,9 +91,10 @@ function listen(id, job, told) {
   source = new EventSource(`/api/jobs/${id}/events`);
   const on = (kind, act) => source.addEventListener(kind, (event) => watched === id && act(JSON.parse(event.data)));
   on("state", (data) => { job.state = data.state; draw(job); });
-  on("started", (data) => { job.steps = data.steps; losses = []; quarter = 0; draw(job); }); // of another attempt, perhaps
+  on("started", (data) => { job.steps = data.steps; losses = []; quarter = made = 0; draw(job); }); // of another attempt, perhaps
   on("progress", (data) => {
     Object.assign(job, { step: data.step, steps: data.steps, seconds_left: data.seconds_left, state: "running" });
+    made = data.step;
     losses.push({ step: data.step, loss: data.loss, width: data.width });
     draw(job);
   });
@@ -109,8 +133,8 @@ export async function cancel() {
   if (!watched) return;
   const [id, press] = [watched, byId("cancel")];
   press.disabled = true;
-  byId("progress-text").textContent = "Stopping after the present step; what is painted so far is kept";
-  say("Stopping");
+  byId("progress-text").textContent = stopping();
+  say(stopping());
   try { await post(`/api/jobs/${id}/cancel`); } catch (error) {
     if (press.dataset.job === id) { // not if another job is looked at meanwhile
       press.disabled = false;
@@ -119,6 +143,9 @@ export async function cancel() {
     throw error;
   }
 }
+
+/** Before the first step there is nothing to keep, and the fast method has none. */
+const stopping = () => (made ? "Stopping after the present step; what is painted so far is kept" : "Stopping; nothing is painted yet that could be kept");
 
 /** Where a waiting job stands changes with the others. */
 async function followPlace(job) {
@@ -137,13 +164,13 @@ function draw(job) {
 
 function drawNow(job) {
   byId("work").hidden = false;
-  const stopping = byId("cancel").disabled && byId("cancel").dataset.job === job.id;
+  const asked = byId("cancel").disabled && byId("cancel").dataset.job === job.id;
   byId("cancel").dataset.job = job.id;
-  byId("cancel").disabled = stopping || Boolean(job.cancelling);
+  byId("cancel").disabled = asked || Boolean(job.cancelling);
   const bar = byId("progress");
   if (job.steps) bar.max = job.steps;
   if (job.step) bar.value = job.step; else bar.removeAttribute("value");
-  if (!byId("cancel").disabled) byId("progress-text").textContent = line(job);
+  byId("progress-text").textContent = byId("cancel").disabled ? stopping() : line(job);
   byId("notices").replaceChildren(...job.notices.map((text) => make("li", {}, text)));
   byId("notices").hidden = !job.notices.length;
   drawCurve(byId("curve"), losses);
