@@ -604,6 +604,19 @@ class TestBusy:
             again = client.post("/api/jobs", json=asked, headers=key)
             assert (again.status_code, again.json()["id"]) == (201, taken)
 
+    def test_who_reads_does_not_wait_for_those_who_write(self, tmp_path: Path) -> None:
+        with served(tmp_path) as studio, studio.client() as client, concurrent.futures.ThreadPoolExecutor(60) as pool:
+            made = ordered(client, uploaded(client)["id"])["id"]
+            calls = [f"/api/jobs/{made}/cancel"] * 60
+            with studio.room.database.write():  # somebody who takes his time
+                writing = [pool.submit(client.post, path) for path in calls]
+                time.sleep(0.5)
+                began = time.monotonic()
+                assert client.get(f"/api/jobs/{made}").json()["state"] == "queued"
+                assert time.monotonic() - began < 5  # in SQLite a writer gives up after ten
+                assert not any(one.done() for one in writing)
+            assert {one.result().status_code for one in writing} == {202}
+
     def test_nobody_takes_all_places(self, tmp_path: Path) -> None:
         with served(tmp_path, tokens=TOKENS, queue=100, jobs_per_client=2) as studio:
             for token in (ANNA, BORIS):

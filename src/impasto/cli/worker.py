@@ -33,6 +33,7 @@ def register(app: typer.Typer, name: str, text: str) -> None:
         need_extra()
         if not database or not store:
             raise OptionError("name the studio's --database and --store")
+        from impasto.studio import logs
         from impasto.studio.jobs.crew import Crew
         from impasto.studio.jobs.database import Database
         from impasto.studio.limits import Limits
@@ -41,6 +42,7 @@ def register(app: typer.Typer, name: str, text: str) -> None:
         limits, stop = Limits.from_environment(), StopSignal()
         Database(database).close()  # so that what is wrong with either is told here, once
         Store(store)
+        logs.begin()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds):

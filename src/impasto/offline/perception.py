@@ -49,8 +49,7 @@ class Perception:
         Raises:
             LimitError: when the pictures are too small for a tap.
         """
-        shown = pictures.contiguous(memory_format=torch.channels_last)
-        found: dict[str, Tensor] = self.encoder(shown, tuple(dict.fromkeys(taps)))
+        found: dict[str, Tensor] = self.encoder(pictures, tuple(dict.fromkeys(taps)))
         return found
 
     @torch.no_grad()

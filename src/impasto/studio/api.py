@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Literal
+from contextlib import ExitStack
+from functools import partial, wraps
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import quote
 
+from anyio import to_thread
 from fastapi import APIRouter, Form, Header, Query, Request, Response, UploadFile
 from fastapi import Path as InPath
 from fastapi.routing import APIRoute
@@ -81,6 +84,9 @@ class _Route(APIRoute):
         return bounded
 
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
 router = APIRouter(prefix="/api", responses=TROUBLES, route_class=_Route)
 
 PathId = Annotated[Id, InPath()]
@@ -99,6 +105,17 @@ def _room(request: Request) -> Room:
 def _owner(request: Request) -> str:
     owner: str = request.state.owner
     return owner
+
+
+def _writes(answer: Callable[_P, _T]) -> Callable[_P, Coroutine[Any, Any, _T]]:
+    """Answers on a thread of those that write: they wait for each other, and keep no reader waiting."""
+
+    @wraps(answer)
+    async def wait(*words: _P.args, **told: _P.kwargs) -> _T:
+        room = _room(cast("Request", told["request"]))
+        return await to_thread.run_sync(partial(answer, *words, **told), limiter=room.writers)
+
+    return wait
 
 
 # What there is
@@ -159,7 +176,8 @@ async def upload(request: Request, file: UploadFile, kind: Annotated[PictureKind
         if not data:
             raise KindError("the file is empty; mend: give a picture")
         decoded = await room.decoders.answer(data, room.limits)
-    return await run_in_threadpool(room.keep, decoded, owner=owner, kind=kind, name=file.filename or "")
+    keep = partial(room.keep, decoded, owner=owner, kind=kind, name=file.filename or "")
+    return await to_thread.run_sync(keep, limiter=room.writers)
 
 
 @router.get("/pictures")
@@ -194,6 +212,7 @@ def picture_thumbnail(request: Request, picture: PathId) -> Response:
 
 
 @router.delete("/pictures/{picture}", status_code=204)
+@_writes
 def delete_picture(request: Request, picture: PathId) -> None:
     """Deletes a picture and its files."""
     _room(request).delete_picture(picture, _owner(request))
@@ -225,16 +244,23 @@ Key = Annotated[str | None, Header(pattern=r"^[!-~]{1,64}$", description="the sa
 
 
 @router.post("/jobs", status_code=201)
-def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> JobOut:
+async def order_job(request: Request, asked: JobIn, idempotency_key: Key = None) -> JobOut:
     """Orders a picture."""
     room, owner, quick = _room(request), _owner(request), asked.method == "fast"
     place = {"owner": owner, "client": request.state.client, "key": idempotency_key, "quick": quick}
-    with room.queue.entrance(**place):
-        order = _checked(asked, room)
-        identity = room.queue.known(order.to_stored(), owner=owner, key=idempotency_key)
-        if identity is None:
-            order = _placed(order, room, owner)
-            identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
+    with ExitStack() as inside:  # who is to be sent away does not wait behind those who write
+        await run_in_threadpool(inside.enter_context, room.queue.entrance(**place))
+        return await _taken(request=request, asked=asked, place=place)
+
+
+@_writes
+def _taken(request: Request, asked: JobIn, place: dict[str, Any]) -> JobOut:
+    room, owner = _room(request), _owner(request)
+    order = _checked(asked, room)
+    identity = room.queue.known(order.to_stored(), owner=owner, key=place["key"])
+    if identity is None:
+        order = _placed(order, room, owner)
+        identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
     return room.job(room.queue.get(identity, owner))
 
 
@@ -272,6 +298,7 @@ def job(request: Request, job: PathId) -> JobOut:
 
 
 @router.post("/jobs/{job}/cancel", status_code=202)
+@_writes
 def cancel(request: Request, job: PathId) -> JobOut:
     """Stops a job; a running one keeps its best picture so far. A job that is over stays as it is."""
     room, owner = _room(request), _owner(request)
@@ -280,6 +307,7 @@ def cancel(request: Request, job: PathId) -> JobOut:
 
 
 @router.delete("/jobs/{job}", status_code=204)
+@_writes
 def delete_job(request: Request, job: PathId) -> None:
     """Deletes a job that is over, and its result."""
     _room(request).delete_job(job, _owner(request))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from anyio import CapacityLimiter
 from sqlalchemy import Row, delete, insert, select
 
 from impasto.studio import live
@@ -18,7 +19,7 @@ from impasto.studio.children import Bounds, Children
 from impasto.studio.decoding import Decoded, decode
 from impasto.studio.errors import ConflictError, MissingError
 from impasto.studio.gallery import built_in
-from impasto.studio.jobs.database import Database, alone
+from impasto.studio.jobs.database import WRITERS, Database, alone
 from impasto.studio.jobs.queue import Queue
 from impasto.studio.jobs.retention import drop, drop_job
 from impasto.studio.jobs.tables import jobs, needs, pictures
@@ -61,6 +62,11 @@ class Room:
     def queue(self) -> Queue:
         """The jobs."""
         return Queue(self.database, self.limits)
+
+    @cached_property
+    def writers(self) -> CapacityLimiter:
+        """Who may write into the table just now, so that those who wait for it take no reader's thread."""
+        return CapacityLimiter(WRITERS)
 
     @cached_property
     def decoders(self) -> Children:

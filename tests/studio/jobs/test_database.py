@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ import pytest
 from sqlalchemy import Engine, MetaData, func, inspect, select, text
 
 from impasto.errors import ImpastoError, OptionError
-from impasto.studio.jobs.database import Database
+from impasto.studio.jobs.database import WRITERS, Database
 from impasto.studio.jobs.migrations import MIGRATIONS
 from impasto.studio.jobs.tables import metadata
 
@@ -164,6 +167,26 @@ def test_what_cannot_be_opened_is_told_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(ImpastoError, match=r"cannot be opened: .*; mend: check --database") as told:
             Database(f"sqlite:///{tmp_path / name}")
         assert "\n" not in str(told.value)
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setattr("impasto.studio.jobs.database.CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes the knock and says nothing
+        began = time.monotonic()
+        with pytest.raises(ImpastoError, match="cannot be opened"):
+            Database(f"postgresql://anna@127.0.0.1:{silent.getsockname()[1]}/none")
+    assert time.monotonic() - began < 20
+
+
+def test_there_are_connections_for_all_who_write_and_more_for_who_reads(database: Database) -> None:
+    with ExitStack() as open_ones:
+        for _ in range(WRITERS):  # each holds one while it waits for the one before it
+            open_ones.enter_context(database.engine.connect())
+        began = time.monotonic()
+        with ThreadPoolExecutor(20) as pool:
+            assert set(pool.map(lambda _: versions(database)[-1], range(20))) == {len(MIGRATIONS)}
+        assert time.monotonic() - began < 5
 
 
 def test_a_server_that_is_away_is_told_without_the_password() -> None:

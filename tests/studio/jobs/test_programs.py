@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -39,9 +40,9 @@ def run(database_url: str, store: Store, queue: Queue) -> Iterator[Run]:
 
     with ExitStack() as stack:
 
-        def one(*words: str) -> subprocess.Popen[str]:
+        def one(*words: str, stderr: int | None = None) -> subprocess.Popen[str]:
             command = [sys.executable, "-m", "impasto", *words]
-            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
             begun.append(stack.enter_context(process))
             return process
 
@@ -109,6 +110,24 @@ def test_a_worker_beside_a_server_that_has_none(run: Run) -> None:
         worker.terminate()
         assert worker.wait(60) == 0
         until(lambda: not http.get("/readyz").json()["ready"])
+
+
+@on_sqlite
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are found through /proc")
+def test_what_a_worker_tells_is_json_too(run: Run) -> None:
+    worker = run("worker", stderr=subprocess.PIPE)
+    assert worker.stderr
+    assert "waits for jobs" in worker.stderr.readline()
+    until(lambda: children(worker.pid) != [])
+    os.kill(children(worker.pid)[0], signal.SIGKILL)
+    told = json.loads(worker.stderr.readline())
+    assert (told["part"], told["message"], told["status"]) == ("crew", "a worker died", -signal.SIGKILL)
+
+
+def children(process: int) -> list[int]:
+    """Those that a process has begun."""
+    return [int(c) for file in Path(f"/proc/{process}/task").glob("*/children") for c in file.read_text().split()]
 
 
 @on_sqlite

@@ -17,9 +17,16 @@ from impasto.studio.jobs.migrations import MIGRATIONS
 BUSY_SECONDS = 10
 """That a writer waits for another one in SQLite."""
 
-OVERFLOW = 45
-"""Connections beyond the five that stay open: one for every thread that answers, so that no reader waits for one that
-writers hold while they wait for each other."""
+WRITERS = 8
+"""Clients' calls that write at the same time in one server; the others wait without a thread and a connection."""
+
+OVERFLOW = {"sqlite": 45, "postgresql": 25}
+"""Connections of a process beyond the five that stay open. In SQLite one for every thread that answers; PostgreSQL
+has a hundred for all processes together, where 8 writers, who may have to wait for each other, leave enough to readers,
+who wait for nobody."""
+
+CONNECT_SECONDS = 10
+"""That PostgreSQL may take to answer a knock, and that somebody may wait for a connection to become free."""
 
 CLOCKS = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
@@ -93,8 +100,15 @@ def _engine(url: str) -> Engine:
         if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
             raise OptionError("--database in memory is no place that workers could share; such as sqlite:///jobs.db")
         if address.get_backend_name() == "sqlite":
-            return _sqlite(create_engine(address, connect_args={"timeout": BUSY_SECONDS}, max_overflow=OVERFLOW))
-        return create_engine(address, pool_pre_ping=True, isolation_level="READ COMMITTED")
+            return _sqlite(
+                create_engine(address, connect_args={"timeout": BUSY_SECONDS}, max_overflow=OVERFLOW["sqlite"])
+            )
+        if "connect_timeout" not in address.query:
+            address = address.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+        return create_engine(
+            address, pool_pre_ping=True, isolation_level="READ COMMITTED", max_overflow=OVERFLOW["postgresql"],
+            pool_timeout=CONNECT_SECONDS,
+        )  # fmt: skip
     except (ArgumentError, NoSuchModuleError) as error:
         raise OptionError(f"--database is no address of a database ({error}); such as sqlite:///jobs.db") from None
     except ModuleNotFoundError as error:

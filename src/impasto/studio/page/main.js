@@ -7,7 +7,7 @@ import { heading } from "./fields.js";
 import { drawGallery, openGallery, styleOf } from "./gallery.js";
 import { drawHistory, openHistory, refreshHistory } from "./history.js";
 import { paintLive, stopLive, watchLive } from "./live.js";
-import { brushing, end as endMask, openMask } from "./mask.js";
+import { brushing, end as endMask, openMask, resumeMask } from "./mask.js";
 import { masked } from "./masked.js";
 import { called, drawMethods, fits, openMethods, USUAL } from "./method.js";
 import { drawForm, learn, sifted } from "./options.js";
@@ -48,6 +48,7 @@ async function begin() {
   drawAll();
   await openHistory({ open: look, forgotten: (id) => id === state.job && change({ job: null }), gone, back });
   if (state.job) watchJob(state.job); else refresh();
+  await resumeMask();
   const left = [...odd, ...strange].map(heading);
   if (left.length) notice(`Some of what this page had kept does not fit and is left out: ${left.join(", ")}.`);
 }
@@ -182,7 +183,7 @@ async function start() {
     ordering = null;
     give.hidden = true;
     drawStart();
-    if (document.activeElement === document.body) (pressed?.checkVisibility() ? pressed : byId("stage")).focus({ preventScroll: true }); // a button that is gone
+    if (document.activeElement === document.body) (pressed?.checkVisibility() ? pressed : byId("wall")).focus({ preventScroll: true }); // a button that is gone
   }
 }
 
@@ -190,8 +191,8 @@ async function start() {
 async function look(job) {
   try {
     if (state.job === job.id) watchJob(job.id); else notice(without(await apply(job, job.id)));
-    byId("stage").scrollIntoView({ block: "start" });
-    byId("stage").focus({ preventScroll: true });
+    scrollTo({ top: 0 });
+    byId("wall").focus({ preventScroll: true });
   } catch (error) { tell(error.message, "history-trouble"); }
 }
 

@@ -12,7 +12,12 @@ const TINT = [214, 48, 24];
 const SHARE = 0.62;
 const STRIDE = 12;
 
+/** Where what is brushed is kept, for a page that is loaded anew; milliseconds after a stroke. */
+const KEY = "impasto-mask";
+const SOON = 300;
+
 let plane = null;
+let keeping = 0;
 let past = [];
 let last = null;
 let spot = null;
@@ -22,6 +27,7 @@ let onShown = () => {};
 export function openMask(callback) {
   onShown = callback;
   byId("mask-open").addEventListener("click", begin);
+  addEventListener("pagehide", () => keeping && keep());
   byId("mask-drop").addEventListener("click", () => { change({ mask: null }); byId("mask-open").focus(); });
   byId("mask").append(
     make("div", { className: "brushes" }, slide("brush", "Brush", 4, 200, 60), slide("soft", "Soft edge", 0, 100, 40),
@@ -45,9 +51,45 @@ function slide(id, text, min, max, value) {
 
 async function begin() {
   const { photo, mask } = state;
+  const paper = sheetFor(photo);
+  const whole = !mask || await loaded(mask.url).then((picture) => take(picture, paper)).then(() => true, () => false); // it may have been deleted
+  open(photo, paper, whole ? "" : "The mask cannot be loaded; this one begins empty.");
+}
+
+function sheetFor(photo) {
   const share = Math.min(1, LONGEST / Math.max(photo.width, photo.height));
-  const paper = blank(Math.max(1, Math.round(photo.width * share)), Math.max(1, Math.round(photo.height * share)));
-  const whole = !mask || await take(mask, paper).then(() => true, () => false); // it may have been deleted
+  return blank(Math.max(1, Math.round(photo.width * share)), Math.max(1, Math.round(photo.height * share)));
+}
+
+/** Goes on with what was brushed when the page went away. */
+export async function resumeMask() {
+  const { photo } = state;
+  try {
+    const told = JSON.parse(sessionStorage.getItem(KEY));
+    if (!told || told.photo !== photo?.id) return;
+    const bytes = Uint8Array.from(atob(told.png), (one) => one.charCodeAt(0));
+    const paper = sheetFor(photo);
+    take(await createImageBitmap(new Blob([bytes], { type: "image/png" })), paper);
+    open(photo, paper, "");
+  } catch { forgetKept(); }
+}
+
+/** Keeps what is brushed now. */
+function keep() {
+  clearTimeout(keeping);
+  keeping = 0;
+  if (!plane) return;
+  const png = painted().toDataURL("image/png").split(",")[1];
+  try { sessionStorage.setItem(KEY, JSON.stringify({ photo: state.photo.id, png })); } catch { /* a browser that keeps nothing */ }
+}
+
+function forgetKept() {
+  clearTimeout(keeping);
+  keeping = 0;
+  try { sessionStorage.removeItem(KEY); } catch { /* nothing is kept */ }
+}
+
+function open(photo, paper, trouble) {
   if (plane || state.photo !== photo || state.mode !== "stylize") return; // much can be clicked while it loads
   plane = paper;
   past = [];
@@ -58,7 +100,7 @@ async function begin() {
   listen(canvas);
   onShown(true);
   byId("mask").hidden = false;
-  tell(whole ? "" : "The mask cannot be loaded; this one begins empty.", "mask-trouble");
+  tell(trouble, "mask-trouble");
   draw();
   canvas.focus();
 }
@@ -70,6 +112,7 @@ export const brushing = () => plane !== null;
 export function end() {
   if (!plane) return;
   plane = null;
+  forgetKept();
   byId("canvas").remove();
   byId("ring").remove();
   byId("mask").hidden = true;
@@ -78,9 +121,9 @@ export function end() {
 }
 
 /** An earlier mask, to go on with. */
-async function take(mask, { data, width, height }) {
+function take(picture, { data, width, height }) {
   const sheet = make("canvas", { width, height }).getContext("2d");
-  sheet.drawImage(await loaded(mask.url), 0, 0, width, height);
+  sheet.drawImage(picture, 0, 0, width, height);
   const read = sheet.getImageData(0, 0, width, height).data;
   data.forEach((_, n) => { data[n] = read[4 * n]; });
 }
@@ -132,6 +175,7 @@ function undo() {
 function draw(part = { x: 0, y: 0, width: plane.width, height: plane.height }) {
   if (part.width && part.height) byId("canvas").getContext("2d").putImageData(tinted(plane, TINT, SHARE, part), part.x, part.y);
   byId("mask-undo").disabled = !past.length;
+  keeping ||= setTimeout(keep, SOON);
 }
 
 function drawRing() {
@@ -162,13 +206,19 @@ function byKeys(event) {
   drawRing();
 }
 
+/** The plane as a picture. */
+function painted() {
+  const sheet = make("canvas", { width: plane.width, height: plane.height });
+  sheet.getContext("2d").putImageData(grey(plane), 0, 0);
+  return sheet;
+}
+
 /** White on black at the photo's size, as the server wants it. */
 async function use() {
   const trouble = byId("mask-trouble");
   trouble.hidden = !isEmpty(plane);
   if (isEmpty(plane)) { trouble.textContent = "The mask is empty: brush over what is to be painted, or cancel."; return; }
-  const small = make("canvas", { width: plane.width, height: plane.height });
-  small.getContext("2d").putImageData(grey(plane), 0, 0);
+  const small = painted();
   const sheet = make("canvas", { width: state.photo.width, height: state.photo.height });
   sheet.getContext("2d").drawImage(small, 0, 0, sheet.width, sheet.height);
   const blob = await new Promise((done) => { sheet.toBlob(done, "image/png"); });
