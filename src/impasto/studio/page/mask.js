@@ -52,8 +52,9 @@ function slide(id, text, min, max, value) {
 async function begin() {
   const { photo, mask } = state;
   const paper = sheetFor(photo);
-  const whole = !mask || await loaded(mask.url).then((picture) => take(picture, paper)).then(() => true, () => false); // it may have been deleted
-  open(photo, paper, whole ? "" : "The mask cannot be loaded; this one begins empty.");
+  const picture = mask && await loaded(mask.url).catch(() => null); // it may have been deleted
+  if (picture) take(picture, paper);
+  open(photo, paper, picture || !mask ? "" : "The mask cannot be loaded; this one begins empty.");
 }
 
 function sheetFor(photo) {
@@ -66,7 +67,7 @@ export async function resumeMask() {
   const { photo } = state;
   try {
     const told = JSON.parse(sessionStorage.getItem(KEY));
-    if (!told || told.photo !== photo?.id) return;
+    if (!told || told.photo !== photo?.id) { forgetKept(); return; }
     const bytes = Uint8Array.from(atob(told.png), (one) => one.charCodeAt(0));
     const paper = sheetFor(photo);
     take(await createImageBitmap(new Blob([bytes], { type: "image/png" })), paper);
@@ -140,7 +141,7 @@ function listen(canvas) {
     spot = where(event);
     drawRing();
     if (!last) return;
-    draw(stroke(plane, last, spot, brush()));
+    drawChange(stroke(plane, last, spot, brush()));
     last = spot;
   });
   for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { last = null; });
@@ -162,19 +163,23 @@ function remembered(act) {
   past.push(plane.data.slice());
   past = past.slice(-UNDOS);
   act(plane);
-  draw();
+  drawChange();
 }
 
 function undo() {
   const before = past.pop();
   if (!before) { say("There is nothing to undo"); return; }
   plane.data.set(before);
-  draw();
+  drawChange();
 }
 
 function draw(part = { x: 0, y: 0, width: plane.width, height: plane.height }) {
   if (part.width && part.height) byId("canvas").getContext("2d").putImageData(tinted(plane, TINT, SHARE, part), part.x, part.y);
   byId("mask-undo").disabled = !past.length;
+}
+
+function drawChange(part) {
+  draw(part);
   keeping ||= setTimeout(keep, SOON);
 }
 
