@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from impasto.studio.gallery import built_in
 from impasto.studio.jobs.crew import Crew
 from impasto.studio.jobs.tables import jobs, needs
 from impasto.studio.live import FORMATS
-from impasto.studio.store import picture_file, preview_file, thumbnail_file
+from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
 
 from .conftest import SIDE, STYLE, png
 from .pieces import blank_png, encoded, telling_exif
@@ -627,6 +628,22 @@ class TestBusy:
                     client.post(f"/api/jobs/{made[0]}/cancel")
                     assert ordered(client, photo)
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="others have no second address of their own")
+    def test_who_has_a_token_is_one_wherever_he_calls_from(self, tmp_path: Path) -> None:
+        for tokens, told in ((TOKENS, 429), ({}, 201)):
+            with (
+                served(tmp_path / str(told), tokens=tokens, jobs_per_client=1) as studio,
+                studio.client(ANNA) as here,
+                httpx.Client(
+                    base_url=studio.address, headers=here.headers, trust_env=False,
+                    transport=httpx.HTTPTransport(local_address="127.0.0.2"),
+                ) as there,
+            ):  # fmt: skip
+                photo = uploaded(here)["id"]
+                ordered(here, photo)
+                assert there.post("/api/jobs", json=order(photo)).status_code == told
+                assert here.post("/api/jobs", json=order(photo)).status_code == 429
+
     def test_uploads_that_are_too_many_are_sent_away(self, tmp_path: Path) -> None:
         with served(tmp_path, decoders=1) as studio, studio.client() as client:
             uploaded(client)
@@ -805,6 +822,25 @@ class TestElsewhere:
         assert client.delete(f"/api/pictures/{told['id']}").status_code == 204
         assert Path(__file__).exists()
         assert not path.is_symlink()
+
+    def test_a_store_that_does_not_answer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away(*_: object, **__: object) -> None:
+            raise RuntimeError("https://key:secret@bucket")
+
+        with served(tmp_path) as studio, studio.client() as client:
+            studio.room.store = Store("memory://impasto-test-away/pictures")
+            told = uploaded(client)
+            with monkeypatch.context() as patch:
+                for word in ("pipe_file", "cat_file", "rm_file"):
+                    patch.setattr(studio.room.store._files, word, away)
+                for answer in (
+                    client.get(told["url"]),
+                    client.get(told["thumbnail"]),
+                    client.post("/api/pictures", files={"file": png()}),
+                ):
+                    assert "secret" not in refused(answer, 503, "the store of pictures does not answer")
+                    assert answer.headers["retry-after"]
+            assert client.get(told["url"]).status_code == 200
 
     def test_a_database_that_does_not_answer(self, tmp_path: Path) -> None:
         with served(tmp_path) as studio, studio.client() as client:

@@ -24,7 +24,7 @@ from impasto.errors import ImpastoError
 from impasto.studio import logs, metrics
 from impasto.studio.api import router
 from impasto.studio.description import describe
-from impasto.studio.errors import BusyError, ConflictError, KindError, MissingError, TooLargeError
+from impasto.studio.errors import AwayError, BusyError, ConflictError, KindError, MissingError, TooLargeError
 from impasto.studio.guard import Guard, Rules, with_headers
 from impasto.studio.jobs.retention import tidy
 from impasto.studio.orders import without_flags
@@ -36,7 +36,8 @@ SWITCH_SECONDS = 0.0005
 """That a thread computes before another may: an answer changes threads often, and waits as long each time."""
 
 CODES: dict[type[ImpastoError], int] = {
-    MissingError: 404, ConflictError: 409, TooLargeError: 413, KindError: 415, BusyError: 429, ImpastoError: 422
+    MissingError: 404, ConflictError: 409, TooLargeError: 413, KindError: 415, BusyError: 429, AwayError: 503,
+    ImpastoError: 422,
 }  # fmt: skip
 
 log = logs.get("app")
@@ -118,6 +119,9 @@ def _add_troubles(app: FastAPI) -> None:
     def refused(_: Request, error: ImpastoError) -> JSONResponse:
         code = next(code for kind, code in CODES.items() if isinstance(error, kind))
         headers = {"retry-after": str(error.retry_after)} if isinstance(error, BusyError) else None
+        if isinstance(error, AwayError):
+            log.error("store", exc_info=error.__cause__ or error)
+            headers = {"retry-after": "5"}
         return trouble(code, without_flags(str(error)), headers)
 
     @app.exception_handler(RequestValidationError)

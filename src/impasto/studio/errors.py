@@ -29,6 +29,10 @@ class KindError(ImpastoError):
     """Bytes that are no picture of a kind that is taken."""
 
 
+class AwayError(ImpastoError):
+    """The place where pictures are does not answer, or has no room; later it may."""
+
+
 class StoppedError(ImpastoError):
     """The job was to stop before it had anything to show."""
 

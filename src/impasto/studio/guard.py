@@ -91,9 +91,10 @@ class Guard:
             why = "a token is needed; open the address that `impasto studio` printed"
             await _answer(send, 401, why, receive=receive)
             return
-        client = scope.get("client")
+        address = (scope.get("client") or ["local"])[0]
+        client = owner if self._rules.tokens else address  # who has a token is one, from however many places he calls
         scope.setdefault("state", {})
-        scope["state"] |= {"owner": owner, "client": f"{owner}@{client[0] if client else 'local'}"[:64]}
+        scope["state"] |= {"owner": owner, "client": client[:64]}
         # Parts of files are of no use here, and have been a way to make servers work hard (CVE-2025-62727).
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
         heard = _counted(receive, self._limit(scope), self._rules.limits.body_seconds)

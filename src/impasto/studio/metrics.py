@@ -27,7 +27,7 @@ streams = Gauge("impasto_streams", "Streams of events that are open", registry=r
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _REASONS = {KindError: "kind", LimitError: "limit", BusyError: "busy", PictureError: "damaged"}
 _FAILURES = {"the worker died%": "worker", "memory ran out%": "memory", "this is a fault%": "fault",
-             "nothing moved%": "hung"}  # fmt: skip
+             "nothing moved%": "hung", "the store of pictures%": "store"}  # fmt: skip
 """What a job's error begins with, and what that is called; all others say what was wrong with the order."""
 STATES = ("queued", "running", "done", "failed", "cancelled")
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from impasto.errors import ImpastoError, OptionError
 from impasto.image import targets
-from impasto.studio.errors import MissingError
+from impasto.studio.errors import AwayError, MissingError
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 _OURS = re.compile(r"\.?[0-9a-f]{32}\.|\.impasto-[0-9a-f]{16}\.tmp\Z")
@@ -53,8 +54,9 @@ class Store:
         self._root = str(root).rstrip("/")
         try:
             self._files.makedirs(self._root, exist_ok=True)
-        except OSError as error:
-            raise ImpastoError(f"--store {url} cannot be made: {error.strerror or error}") from error
+        except Exception as error:  # each kind of store has errors of its own
+            why = getattr(error, "strerror", None) or error
+            raise ImpastoError(f"--store {url} cannot be made: {why}") from error
         if self._local:
             self._root = str(Path(self._root).resolve())  # who names the store may name it by a link
             if not os.access(self._root, os.W_OK):
@@ -83,37 +85,54 @@ class Store:
 
         Raises:
             MissingError: when there is a link in its place.
-            ImpastoError: when there is no room or no permission.
+            AwayError: when there is no room or no permission, or the store does not answer.
         """
         path, target = self.file(name), self._path(name)
-        try:
-            if path:
-                targets.put(data, path, overwrite=True)
-            else:
-                self._files.pipe_file(target, data)
-        except OSError as error:
-            raise ImpastoError(f"the picture cannot be kept ({error.strerror or error}); mend: make room") from error
+        with _reached():
+            try:
+                if path:
+                    targets.put(data, path, overwrite=True)
+                else:
+                    self._files.pipe_file(target, data)
+            except OSError as error:
+                if path and error.strerror:
+                    raise AwayError(f"the picture cannot be kept ({error.strerror}); mend: make room") from error
+                raise
 
     def get(self, name: str) -> bytes:
         """A file's bytes.
 
         Raises:
             MissingError: when it is not there.
+            AwayError: when the store does not answer.
         """
         path = self.file(name)
-        try:
-            data: bytes = path.read_bytes() if path else self._files.cat_file(self._path(name))
-        except FileNotFoundError:
-            raise MissingError("the file is gone") from None
+        with _reached():
+            try:
+                data: bytes = path.read_bytes() if path else self._files.cat_file(self._path(name))
+            except FileNotFoundError:
+                raise MissingError("the file is gone") from None
         return data
 
     def delete(self, *names: str) -> None:
-        """Deletes files, of a link the link; those that are gone already are no trouble."""
+        """Deletes files, of a link the link; those that are gone already are no trouble.
+
+        Raises:
+            AwayError: when the store does not answer.
+        """
         for name in names:
-            try:
+            with _reached(), suppress(FileNotFoundError):
                 self._files.rm_file(self._path(name))
-            except FileNotFoundError:
-                continue
+
+    def answers(self) -> bool:
+        """Whether something can be kept just now; leaves nothing behind."""
+        place = f"{self._root}/.impasto-{secrets.token_hex(8)}.tmp"
+        try:
+            self._files.pipe_file(place, bytes(1 << 16))
+            self._files.rm_file(place)
+        except Exception:
+            return False
+        return True
 
     def names(self) -> Iterator[tuple[str, float]]:
         """Every file of ours with its age in seconds, as far as the store knows it; others' are left alone."""
@@ -195,6 +214,21 @@ def thumbnail_file(identity: str) -> str:
 def preview_file(job: str) -> str:
     """A job's newest preview."""
     return f"{job}.preview.jpg"
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """Puts what a store has to say of itself into our words: each kind has errors of its own.
+
+    Raises:
+        AwayError: in place of whatever is not ours.
+    """
+    try:
+        yield
+    except ImpastoError:
+        raise
+    except Exception as error:
+        raise AwayError("the store of pictures does not answer; mend: try again") from error
 
 
 def _age(found: dict[str, Any]) -> float:

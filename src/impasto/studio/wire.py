@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from impasto.errors import ImpastoError, LimitError, ModelError, OptionError, PictureError
-from impasto.studio.errors import ConflictError, KindError, MissingError, TooLargeError
+from impasto.studio.errors import AwayError, ConflictError, KindError, MissingError, TooLargeError
 
 WORDS = 16 << 20
 """Bytes of JSON at most; what pictures say of how they were painted is the most of it."""
@@ -27,7 +27,7 @@ _ERRORS = {
     kind.__name__: kind
     for kind in (
         ImpastoError, PictureError, OptionError, ModelError, LimitError,
-        MissingError, ConflictError, KindError, TooLargeError,
+        AwayError, MissingError, ConflictError, KindError, TooLargeError,
     )
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ import fsspec
 import pytest
 
 from impasto.errors import ImpastoError, OptionError
-from impasto.studio.errors import MissingError
+from impasto.studio.errors import AwayError, MissingError
 from impasto.studio.store import STALE, Store, picture_file, preview_file, thumbnail_file
 
 ID = "0123456789abcdef" * 2
@@ -164,6 +164,28 @@ def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
     assert store.get(picture_file(ID)) == (tmp_path / "real" / picture_file(ID)).read_bytes() == b"x"
 
 
+def test_a_store_that_is_away_is_told_in_our_words(anywhere: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndpointError(Exception):
+        """As the packages of object stores have them: of no common kind."""
+
+    def away(*_: object, **__: object) -> None:
+        raise EndpointError("https://key:secret@bucket")
+
+    anywhere.put(picture_file(ID), b"x")
+    assert anywhere.answers()
+    assert [name for name, _ in anywhere.names()] == [picture_file(ID)]
+    with monkeypatch.context() as patch:
+        for word in ("pipe_file", "cat_file", "rm_file"):
+            patch.setattr(anywhere._files, word, away)
+        patch.setattr("impasto.image.targets.put", away)
+        patch.setattr(Path, "read_bytes", away)
+        assert not anywhere.answers()
+        for touch in (anywhere.get, anywhere.delete, lambda name: anywhere.put(name, b"y")):
+            with pytest.raises(AwayError, match="the store of pictures does not answer; mend: try again"):
+                touch(picture_file(ID))
+    assert anywhere.get(picture_file(ID)) == b"x"
+
+
 def test_a_full_disk_is_told_in_our_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
@@ -172,7 +194,7 @@ def test_a_full_disk_is_told_in_our_words(store: Store, monkeypatch: pytest.Monk
 
     store.put(picture_file(ID), b"old")
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ImpastoError, match=r"cannot be kept \(No space left on device\); mend: make room"):
+    with pytest.raises(AwayError, match=r"cannot be kept \(No space left on device\); mend: make room"):
         store.put(picture_file(ID), b"new")
     assert store.get(picture_file(ID)) == b"old"
     assert len(list(store.names())) == 1

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from impasto.errors import ImpastoError, LimitError
 from impasto.events import Progress
 from impasto.image import read
+from impasto.studio.errors import AwayError
 from impasto.studio.jobs import worker as module
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Queue
@@ -250,6 +251,47 @@ def test_trouble_fails_the_job_and_not_the_worker(
     assert (state(queue, bad), state(queue, good)) == ("failed", "done")
     assert queue.get(bad, OWNER).error.startswith(said)
     assert "of a user" not in queue.get(bad, OWNER).error
+
+
+@pytest.mark.parametrize("word", ["get", "put"])
+def test_a_store_that_is_away_for_a_moment_loses_no_job(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch,
+    word: str,
+) -> None:  # fmt: skip
+    job, real, asked = ordered(queue, photo), getattr(Store, word), []
+
+    def away(*words: Any) -> Any:
+        if len(asked) > 1:
+            return real(*words)
+        raise AwayError("the store of pictures does not answer; mend: try again")
+
+    def answers(_: Store) -> bool:
+        asked.append(state(queue, job))
+        return len(asked) > 2
+
+    monkeypatch.setattr(Store, word, away)
+    monkeypatch.setattr(Store, "answers", answers)
+    monkeypatch.setattr(module, "AWAY_SECONDS", 0.01)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    row = queue.get(job, OWNER)
+    assert (row.state, row.error, row.attempts) == ("done", None, 2)
+    assert asked == ["queued"] * 3  # nobody takes it while it could only fail
+    assert len(results(database)) == 1
+
+
+def test_a_store_that_stays_away_is_told(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise AwayError("the store of pictures does not answer; mend: try again")
+
+    job = ordered(queue, photo)
+    monkeypatch.setattr(Store, "get", away)
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    said = "the store of pictures did not answer in 2 attempts; mend: order it again later"
+    assert (state(queue, job), queue.get(job, OWNER).error) == ("failed", said)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ TICK = 1e-6
 WAIT = 5
 """Seconds after which a client that was sent away may try again."""
 
+SMALLER = "a smaller size"
+"""What mends most of what a worker dies of."""
+
 Values = Mapping[str, Any]
 
 
@@ -303,12 +306,13 @@ class Queue:
             else:
                 _tell(connection, claim.id, "state", {"state": "queued"})
 
-    def abandon(self, claim: Claim, why: str) -> bool:
+    def abandon(self, claim: Claim, why: str, *, mend: str = SMALLER) -> bool:
         """Gives a job up that got stuck; the attempt counts. It is another worker's now, or over.
 
         Args:
             claim: the worker's.
             why: what it fails with if that was the last attempt, such as "nothing moved".
+            mend: what to do about it then.
 
         Returns:
             Whether it is over.
@@ -320,7 +324,7 @@ class Queue:
             row = connection.execute(select(jobs).where(*_held(claim)).with_for_update()).first()
             if row is None:
                 raise LostError(f"job {claim.id} is another worker's by now")
-            return self._give_up(connection, row, why)
+            return self._give_up(connection, row, why, mend)
 
     def leave(self, worker: str) -> None:
         """A worker goes home."""
@@ -360,10 +364,10 @@ class Queue:
         """Takes jobs back from workers that have gone silent."""
         silent = select(jobs).where(jobs.c.state == "running", jobs.c.lease < self._database.now)
         for row in connection.execute(silent.with_for_update(skip_locked=True)).all():
-            self._give_up(connection, row, "the worker died")
+            self._give_up(connection, row, "the worker died", SMALLER)
         connection.execute(delete(workers).where(workers.c.beat < self._database.now - 10 * self._limits.lease_seconds))
 
-    def _give_up(self, connection: Connection, row: Row[Any], why: str) -> bool:
+    def _give_up(self, connection: Connection, row: Row[Any], why: str, mend: str) -> bool:
         """A running job goes back into the queue, unless somebody cancelled it or it was tried often enough.
 
         Returns:
@@ -374,7 +378,7 @@ class Queue:
             self._end(connection, row.id, "cancelled")
         elif row.attempts >= self._limits.attempts:
             tries = f"{row.attempts} attempts" if row.attempts > 1 else "the attempt"
-            self._end(connection, row.id, "failed", error=f"{why} in {tries}; mend: a smaller size")
+            self._end(connection, row.id, "failed", error=f"{why} in {tries}; mend: {mend}")
         else:
             values = {"state": "queued", "fence": row.fence + 1, "lease": None, "worker": None, "stand": {}}
             connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))

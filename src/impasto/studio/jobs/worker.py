@@ -25,7 +25,7 @@ from impasto.events import Done, Event, Notice, Preview, Progress, Started
 from impasto.picture import Picture
 from impasto.studio import logs
 from impasto.studio.decoding import packed, thumbnail
-from impasto.studio.errors import LostError, StoppedError
+from impasto.studio.errors import AwayError, LostError, StoppedError
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Claim, Queue
 from impasto.studio.jobs.watch import LOOK_SECONDS, Watch, beat_seconds
@@ -54,6 +54,9 @@ NICE = 10
 TROUBLE_SECONDS = 1.0
 """Until a database that does not answer is asked again."""
 
+AWAY_SECONDS = 5.0
+"""Until a store that does not answer is asked again."""
+
 AGAIN = 75
 """Status of a process that ends because its job hangs, or its memory is in doubt: another is to take its place."""
 
@@ -78,7 +81,7 @@ class Worker:
         self, database: Database, store: Store, limits: Limits, stop: StopSignal, *, quick: bool = False,
         end: Callable[[int], object] = os._exit,
     ) -> None:  # fmt: skip
-        self._quick, self._end, self._worn = quick, end, False
+        self._quick, self._end, self._worn, self._away = quick, end, False, False
         self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._queue, self._store, self._limits, self._stop = Queue(database, limits), store, limits, stop
         self._beaten = -math.inf
@@ -105,6 +108,10 @@ class Worker:
         if time.monotonic() - self._beaten >= beat_seconds(self._limits):
             self._queue.beat(self.name)
             self._beaten = time.monotonic()
+        if self._away and not self._store.answers():  # what it took now could only fail
+            self._stop.wait(AWAY_SECONDS)
+            return
+        self._away = False
         if self._queue.anything(quick=self._quick) and (claim := self._queue.claim(self.name, quick=self._quick)):
             self._work(claim)
         else:
@@ -128,6 +135,10 @@ class Worker:
                 return self._paint(claim, watch)
         except (LostError, OperationalError, InterfaceError):
             raise
+        except AwayError as error:
+            log.error("store", exc_info=error.__cause__ or error, extra={"job": claim.id})
+            self._away = True
+            return self._queue.abandon(claim, "the store of pictures did not answer", mend="order it again later")
         except ImpastoError as error:
             why, self._worn = _plain(str(error)), _memory_ran_out(error.__cause__ or error.__context__)
         except Exception as error:
