@@ -144,6 +144,7 @@ class TestPainting:
         drop(page, "drop-painting", photo())
         page.wait_for_selector(".swatch[aria-pressed=true]:has-text('dropped')")
         page.locator(".away[aria-label='Delete dropped.png']").click()
+        page.click("dialog.sure button:has-text('Delete')")
         page.wait_for_selector(".swatch:has-text('dropped')", state="detached")
 
     def test_an_error_stands_where_it_belongs(self, page: Page) -> None:
@@ -194,6 +195,7 @@ class TestJobs:
         cards = page.locator("#history li")
         count = cards.count()
         page.locator("#history .away").first.click()
+        page.click("dialog.sure button:has-text('Delete')")
         page.wait_for_selector(f"#history li:nth-child({count})", state="detached")
 
 

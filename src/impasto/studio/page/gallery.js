@@ -4,6 +4,7 @@ import { get, remove } from "./api.js";
 import { button, byId, make, say, stem, tell } from "./dom.js";
 import { bearsSettings, restore } from "./restore.js";
 import { change, state } from "./state.js";
+import { sure } from "./sure.js";
 import { send } from "./uploads.js";
 
 let styles = [];
@@ -69,6 +70,7 @@ function choose(id, more) {
 }
 
 async function forget(style) {
+  if (!await sure(`Delete the painting ${style.name}? It cannot be brought back.`)) return undefined;
   tell("", "rail-trouble");
   try {
     await remove(`/api/pictures/${style.id}`);

@@ -3,6 +3,7 @@
 import { get, remove } from "./api.js";
 import { button, byId, make, say, span, stem, tell } from "./dom.js";
 import { state } from "./state.js";
+import { sure } from "./sure.js";
 
 const OPEN = ["queued", "running"];
 /** Milliseconds between looks: while something is painted, and while nothing is. */
@@ -110,6 +111,7 @@ function line(job) {
 }
 
 async function forget(job) {
+  if (job.result && !await sure(`Delete ${job.label}? The picture cannot be brought back.`)) return;
   try { await remove(`/api/jobs/${job.id}`); } catch (error) {
     if (error.status !== 404) { tell(error.message, "history-trouble"); return; }
   }

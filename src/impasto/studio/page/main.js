@@ -13,6 +13,7 @@ import { called, drawMethods, fits, openMethods, USUAL } from "./method.js";
 import { drawForm, learn, sifted } from "./options.js";
 import { complete, isFast, wanted } from "./order.js";
 import { drawPhoto, forgetMissing, openPhoto } from "./photo.js";
+import { openPictures } from "./pictures.js";
 import { promise } from "./promise.js";
 import { apply, without } from "./restore.js";
 import { show, openStage, showBusy } from "./stage.js";
@@ -34,6 +35,7 @@ async function begin() {
   openStage();
   openMask(masking);
   openPhoto();
+  openPictures();
   watchLive(showBusy);
   const [methods, limits] = await Promise.all([get("/api/methods"), get("/api/limits")]);
   byId("privacy").textContent = byId("promise").textContent = promise(limits);

@@ -3,6 +3,7 @@
 import { get } from "./api.js";
 import { byId, notice, say, tell } from "./dom.js";
 import { forgetPaintings, takePaintings } from "./gallery.js";
+import { forgetPicture } from "./pictures.js";
 import { bearsSettings, restore } from "./restore.js";
 import { change, state } from "./state.js";
 import { send } from "./uploads.js";
@@ -15,6 +16,9 @@ export function openPhoto() {
   file.addEventListener("change", () => { takePhoto([...file.files]); file.value = ""; });
   for (const id of ["photo-button", "choose-photo"]) byId(id).addEventListener("click", () => file.click());
   byId("example").addEventListener("click", takeExample);
+  byId("photo-away").addEventListener("click", async () => {
+    if (await forgetPicture(state.photo, `photo ${state.photo.name}`, "rail-trouble")) byId("photo-button").focus();
+  });
   document.addEventListener("paste", paste);
   openDrops();
 }
@@ -23,7 +27,7 @@ export function openPhoto() {
 export function drawPhoto() {
   const { photo } = state;
   byId("photo-part").hidden = state.mode === "texture";
-  byId("photo-thumb").hidden = !photo;
+  byId("photo-thumb").hidden = byId("photo-away").hidden = !photo;
   if (photo) byId("photo-thumb").src = photo.thumbnail;
   byId("photo-button").classList.toggle("having", Boolean(photo));
   byId("photo-label").textContent = photo ? "Change" : "Choose";
