@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httpx
+import numpy as np
 import pytest
 from PIL import ExifTags, Image
 from sqlalchemy import delete, update
@@ -26,7 +27,7 @@ from impasto.studio.jobs.tables import jobs, needs
 from impasto.studio.live import FORMATS
 from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
 
-from .conftest import SIDE, STYLE, png
+from .conftest import SIDE, STYLE, png, until
 from .pieces import blank_png, encoded, telling_exif
 from .server import (
     ANNA,
@@ -663,6 +664,17 @@ class TestBusy:
             answer = client.get("/readyz")
             assert (answer.status_code, answer.json()["ready"]) == (503, False)
             assert "disk" in " ".join(answer.json()["troubles"])
+
+    def test_more_than_may_be_kept_makes_the_oldest_go_soon(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("impasto.studio.app.SOON_SECONDS", 0.05)
+        noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
+        with served(tmp_path, keep_bytes=1_000_000) as studio, studio.client() as client:
+            made = [uploaded(client, encoded("PNG", Image.fromarray(noise)))["id"] for _ in range(4)]
+            until(lambda: sum(studio.room.store.sizes().values()) <= 1_000_000, 20)
+            kept = [one["id"] for one in client.get("/api/pictures").json()]
+            assert kept == made[: -len(kept) - 1 : -1] != []
 
     def test_a_decoder_that_is_too_slow_is_refused_and_replaced(self, tmp_path: Path) -> None:
         with served(tmp_path, decode_seconds=0.1, decoders=1) as studio, studio.client() as client:

@@ -31,7 +31,9 @@ from impasto.studio.orders import without_flags
 from impasto.studio.room import Room
 
 PAGE = Path(__file__).parent / "page"
-TIDY_SECONDS = 600.0
+TIDY_SECONDS, SOON_SECONDS = 600.0, 5.0
+"""Between two rounds of throwing away, and between two where more comes in than may be kept."""
+
 SWITCH_SECONDS = 0.0005
 """That a thread computes before another may: an answer changes threads often, and waits as long each time."""
 
@@ -82,15 +84,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _chores(room: Room) -> None:
-    """Throws away what is too old, now and then."""
+    """Throws away what is too old or too much, now and then, and soon after an upload that is more than may be kept."""
     while True:
+        end = time.monotonic() + TIDY_SECONDS
         try:
-            await run_in_threadpool(
-                tidy, room.database, room.store, keep_seconds=room.keep_seconds, keep_bytes=room.limits.keep_bytes
-            )
+            await run_in_threadpool(_tidy, room)
         except Exception:
             log.exception("retention")
-        await asyncio.sleep(TIDY_SECONDS)
+        await asyncio.sleep(SOON_SECONDS)
+        while time.monotonic() < end and not room.fill.over:
+            await asyncio.sleep(min(1.0, SOON_SECONDS))
+
+
+def _tidy(room: Room) -> None:
+    tidy(room.database, room.store, keep_seconds=room.keep_seconds, keep_bytes=room.limits.keep_bytes)
+    room.fill.count(room.store)
 
 
 def _add_signs(app: FastAPI) -> None:

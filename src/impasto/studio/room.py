@@ -21,7 +21,7 @@ from impasto.studio.errors import ConflictError, MissingError
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.database import WRITERS, Database, alone
 from impasto.studio.jobs.queue import Queue
-from impasto.studio.jobs.retention import drop, drop_job
+from impasto.studio.jobs.retention import Fill, drop, drop_job
 from impasto.studio.jobs.tables import jobs, needs, pictures
 from impasto.studio.limits import Limits
 from impasto.studio.orders import Order
@@ -62,6 +62,11 @@ class Room:
     def queue(self) -> Queue:
         """The jobs."""
         return Queue(self.database, self.limits)
+
+    @cached_property
+    def fill(self) -> Fill:
+        """How much is kept."""
+        return Fill(self.limits.keep_bytes)
 
     @cached_property
     def writers(self) -> CapacityLimiter:
@@ -119,6 +124,7 @@ class Room:
         }  # fmt: skip
         with self.database.write() as connection:
             connection.execute(insert(pictures).values(created=self.database.now, **row))
+        self.fill.add(len(decoded.png) + len(decoded.thumbnail))
         return self.picture(identity, owner)
 
     def picture(self, identity: str, owner: str) -> PictureOut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, select
@@ -40,6 +41,35 @@ def tidy(database: Database, store: Store, *, keep_seconds: float, keep_bytes: i
     if gone:
         log.info("deleted", extra={"count": gone})
     return gone
+
+
+class Fill:
+    """How much is kept, as far as one process knows: what it counted last, and what came in since.
+
+    Args:
+        most: bytes that may be kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._counted, self._added, self._lock = most, 0, 0, threading.Lock()
+
+    def count(self, store: Store) -> None:
+        """Looks how much there is."""
+        with self._lock:
+            self._added = 0  # what comes in while it is counted may count twice, and never not at all
+        counted = sum(store.sizes().values()) + store.run_bytes()
+        with self._lock:
+            self._counted = counted
+
+    def add(self, size: int) -> None:
+        """So many bytes came in."""
+        with self._lock:
+            self._added += size
+
+    @property
+    def over(self) -> bool:
+        """Whether something came in that is too much."""
+        return self._added > 0 and self._counted + self._added > self._most
 
 
 def drop(store: Store, *pictures_gone: str) -> None:
