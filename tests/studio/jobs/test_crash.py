@@ -228,6 +228,21 @@ def test_a_crew_begins_a_dead_worker_anew_and_sends_all_home(
     assert names() <= {first}  # who was killed said no goodbye
 
 
+@pytest.mark.parametrize(
+    ("workers", "set_by_hand", "expected"),
+    [(1, None, None), (2, None, "4"), (3, None, "2"), (16, None, "1"), (2, "7", "7"), (0, None, None)],
+)
+def test_a_crew_shares_the_cores(
+    monkeypatch: pytest.MonkeyPatch, workers: int, set_by_hand: str | None, expected: str | None
+) -> None:
+    monkeypatch.setattr("impasto.studio.jobs.crew.physical_cores", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if set_by_hand:
+        monkeypatch.setenv("OMP_NUM_THREADS", set_by_hand)
+    crew = Crew("sqlite:///jobs.db", "pictures", count=workers, stop_seconds=1)
+    assert crew._environment.get("OMP_NUM_THREADS") == expected
+
+
 def test_a_crew_that_cannot_begin_a_worker_tries_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[object] = []
 

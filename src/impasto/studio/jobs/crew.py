@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+from impasto.machine import physical_cores
 from impasto.studio import logs
 from impasto.studio.jobs.worker import AGAIN, PARENT, PLACES, QUICK
 
@@ -15,6 +16,9 @@ WAIT, MOST_WAIT = 1.0, 30.0
 """Seconds before a dead worker is begun anew: twice as many each time it dies young."""
 
 YOUNG = 60.0
+
+THREADS = "OMP_NUM_THREADS"
+"""Variable that says how many threads compute in one process; left alone where somebody has set it."""
 
 log = logs.get("crew")
 
@@ -31,7 +35,7 @@ class Crew:
 
     def __init__(self, database: str, store: str, *, count: int, stop_seconds: float) -> None:
         places = dict(zip(PLACES, (database, store), strict=True))
-        self._environment = {**os.environ, **places, PARENT: str(os.getpid())}
+        self._environment = {**_share(count), **os.environ, **places, PARENT: str(os.getpid())}
         self._stop_seconds, self._stop = stop_seconds, threading.Event()
         quick = {**self._environment, QUICK: "yes"}
         places_to_fill = [quick, *[self._environment] * count] if count else []
@@ -75,6 +79,11 @@ class Crew:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _share(count: int) -> dict[str, str]:
+    """Variables that let several workers share the cores, which torch would take whole for each of them."""
+    return {THREADS: str(max(1, physical_cores() // count))} if count > 1 else {}
 
 
 PROGRAM = "impasto.studio.jobs.worker"
