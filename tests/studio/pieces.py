@@ -94,7 +94,12 @@ def telling_exif(mark: str, *, orientation: int = 6) -> bytes:
     exif = Image.Exif()
     exif[ExifTags.Base.Make], exif[ExifTags.Base.Model] = "Olympus", "E-M10"
     exif[ExifTags.Base.Orientation], exif[ExifTags.Base.DateTime] = orientation, "2024:05:06 07:08:09"
-    for tag in (ExifTags.Base.Artist, ExifTags.Base.ImageDescription, ExifTags.Base.HostComputer):
+    for tag in (
+        ExifTags.Base.Artist,
+        ExifTags.Base.ImageDescription,
+        ExifTags.Base.HostComputer,
+        ExifTags.Base.Copyright,
+    ):
         exif[tag] = mark
     for tag in (0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F):  # XPTitle, XPComment, XPAuthor, ...
         exif[tag] = mark.encode("utf-16-le")

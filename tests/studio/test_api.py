@@ -21,6 +21,7 @@ from PIL import ExifTags, Image
 from sqlalchemy import delete, update
 
 from impasto.image import read
+from impasto.studio import decoding, room
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.crew import Crew
 from impasto.studio.jobs.tables import jobs, needs
@@ -179,6 +180,33 @@ class TestPictures:
     def test_what_is_no_picture(self, client: httpx.Client, data: bytes) -> None:
         answer = client.post("/api/pictures", files={"file": ("a.jpg", data, "image/jpeg")})  # as if it were one
         refused(answer, 415)
+
+    def test_what_a_decoder_answers_is_looked_at(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def vouch(*_: object) -> None:
+            raise ValueError("not so")
+
+        assert room.vouch is decoding.vouch
+        monkeypatch.setattr(room, "vouch", vouch)
+        with served(tmp_path) as studio, studio.client() as client:
+            refused(client.post("/api/pictures", files={"file": png()}), 422, "could not be worked on")
+            assert client.get("/api/pictures").json() == []
+
+    def test_each_file_says_whether_it_is_to_be_shown(self, studio: Served, client: httpx.Client, photo: str) -> None:
+        job = ordered(client, photo)["id"]
+        studio.room.store.put(preview_file(job), b"jpeg")
+        pictures = f"/api/pictures/{photo}"
+        for path in (
+            f"{pictures}/file",
+            f"{pictures}/thumbnail",
+            f"/api/jobs/{job}/preview",
+            f"/api/styles/{STYLE}/file",
+        ):
+            answer = client.get(path)
+            told = answer.headers["content-disposition"], answer.headers["x-content-type-options"]
+            assert (*told, answer.headers["content-type"][:6]) == ("inline", "nosniff", "image/")
+        painted = client.post("/api/fast", json={"content": photo, "styles": [STYLE]})
+        for answer in (painted, client.get(f"{pictures}/file?download=1")):
+            assert answer.headers["content-disposition"].startswith("attachment; filename=")
 
     def test_damaged_ones(self, client: httpx.Client) -> None:
         refused(client.post("/api/pictures", files={"file": png()[:300]}), 422, "damaged")

@@ -75,6 +75,19 @@ def test_a_child_that_was_taken_over_runs_nothing_here(tmp_path: Path, many: int
     assert not trap.exists()
 
 
+def test_an_answer_that_nobody_vouches_for_ends_its_child() -> None:
+    def vouch(answer: int, seconds: float) -> None:
+        if seconds:
+            raise ValueError("not so")
+
+    family = Children(errands.nap, count=1, bounds=ROOMY, vouch=vouch)
+    first = family.ask(0)
+    with pytest.raises(LimitError, match="could not be worked on"):
+        family.ask(0.01)
+    assert family.ask(0) != first
+    family.close()
+
+
 def test_who_answers_too_much_is_not_heard() -> None:
     with children(errands.back, Bounds(30.0, answer=1000)) as family:
         assert family.ask(bytes(1000)) == bytes(1000)

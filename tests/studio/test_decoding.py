@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from impasto.errors import ImpastoError, LimitError, PictureError
 from impasto.image import read, write
 from impasto.picture import Picture
 from impasto.studio.children import Bounds, Children
-from impasto.studio.decoding import THUMBNAIL, believed, decode, harmless
+from impasto.studio.decoding import THUMBNAIL, believed, decode, harmless, vouch
 from impasto.studio.errors import KindError
 from impasto.studio.limits import Limits
 
@@ -302,6 +303,36 @@ class TestWhatSurvives:
         wide = encoded("PNG", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes())
         told = reply_here(wide)
         assert isinstance(told, str) or shown(told.png).info["icc_profile"]
+
+
+class TestAnswers:
+    """What a child answers that somebody has taken over."""
+
+    GOOD = decode(png(size=(60, 40)), LIMITS)
+
+    @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+    def test_honest_ones_are_kept(self, mode: str) -> None:
+        image = Image.open(io.BytesIO(png())).convert("RGBA")
+        image = image.convert("L").convert("I;16") if mode == "I;16" else image.convert(mode)
+        vouch(decode(encoded("PNG", image), LIMITS), b"", LIMITS)
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"png": b""}, {"png": b"<html>"}, {"png": encoded("JPEG")}, {"png": GOOD.png[:-1]},
+            {"png": GOOD.png[:28] + b"\1" + GOOD.png[29:]}, {"png": blank_png(60, 40)}, {"png": GOOD.png + b"PK"},
+            {"png": claiming("PNG", 60, 41)},
+            {"png": GOOD.png[:20]}, {"size": (40, 60)}, {"size": (0, 0)}, {"thumbnail": b"<svg>"},
+            {"thumbnail": b"\xff\xd8\xff" + bytes(500_000)}, {"settings": {"a": {"b": {"c": {"d": {}}}}}},
+            {"settings": {"a": "\0"}}, {"png": claiming("PNG", 17_000, 1), "size": (17_000, 1)},
+            {"png": claiming("PNG", 9000, 9000), "size": (9000, 9000)},
+            {"png": claiming("PNG", 0, 40), "size": (0, 40)},
+        ],
+    )  # fmt: skip
+    def test_others_are_not(self, wrong: dict[str, Any]) -> None:
+        vouch(self.GOOD, b"", LIMITS)
+        with pytest.raises(ValueError, match=r"\A(no|of|not) "):
+            vouch(replace(self.GOOD, **wrong), b"", LIMITS)
 
 
 class TestSettings:

@@ -44,6 +44,9 @@ from impasto.studio.streams import EventStream
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 """What an id stands for never changes."""
 
+INLINE = {"content-disposition": "inline"}
+"""Of what the page shows: pictures by their fixed type and nothing else, as `nosniff` says with every answer."""
+
 TROUBLES: dict[int | str, dict[str, Any]] = {
     code: {"model": Trouble, "description": text}
     for code, text in {
@@ -148,13 +151,13 @@ def style_file(name: StyleName) -> Response:
     """A built-in painting."""
     if name not in built_in():
         raise MissingError("there is no such style")
-    return Response(built_in()[name].path.read_bytes(), media_type=JPEG, headers=FOREVER)
+    return Response(built_in()[name].path.read_bytes(), media_type=JPEG, headers=FOREVER | INLINE)
 
 
 @router.get("/styles/{name}/thumbnail", response_class=Image, responses=_SMALL)
 def style_thumbnail(name: StyleName) -> Response:
     """A built-in painting, small."""
-    return Response(built_in_thumbnail(name), media_type=JPEG, headers=FOREVER)
+    return Response(built_in_thumbnail(name), media_type=JPEG, headers=FOREVER | INLINE)
 
 
 # Pictures
@@ -199,8 +202,8 @@ def picture_bytes(request: Request, picture: PathId, download: bool = False) -> 
     """A picture's PNG, as a download if wanted."""
     room = _room(request)
     found = room.picture(picture, _owner(request))
-    headers = FOREVER | ({"content-disposition": _attachment(found.name)} if download else {})
-    return _file(room.store, picture_file(picture), PNG, headers)
+    disposition = {"content-disposition": _attachment(found.name)} if download else INLINE
+    return _file(room.store, picture_file(picture), PNG, FOREVER | disposition)
 
 
 @router.get("/pictures/{picture}/thumbnail", response_class=Image, responses=_SMALL)
@@ -208,7 +211,7 @@ def picture_thumbnail(request: Request, picture: PathId) -> Response:
     """A picture, small."""
     room = _room(request)
     room.picture(picture, _owner(request))
-    return _file(room.store, thumbnail_file(picture), JPEG, FOREVER)
+    return _file(room.store, thumbnail_file(picture), JPEG, FOREVER | INLINE)
 
 
 @router.delete("/pictures/{picture}", status_code=204)
@@ -234,7 +237,11 @@ def fast(request: Request, asked: FastIn) -> Response:
     data, _ = room.painter.ask(
         room.store_url, asked.content, asked.styles, order.options, room.limits.fast_side, asked.format
     )
-    headers = {"x-seconds": f"{time.perf_counter() - start:.3f}"}
+    name = f"painted.{asked.format}"
+    headers = {
+        "x-seconds": f"{time.perf_counter() - start:.3f}",
+        "content-disposition": f'attachment; filename="{name}"',
+    }
     return Response(data, media_type=FORMATS[asked.format], headers=headers)
 
 
@@ -318,7 +325,7 @@ def preview(request: Request, job: PathId, step: Annotated[int | None, Query(ge=
     """The newest preview; `step` only keeps browsers from showing an older one."""
     room = _room(request)
     room.queue.get(job, _owner(request))
-    return Response(room.store.get(preview_file(job)), media_type=JPEG)  # which may be written anew meanwhile
+    return Response(room.store.get(preview_file(job)), media_type=JPEG, headers=INLINE)  # may be written anew meanwhile
 
 
 @router.get(

@@ -84,10 +84,14 @@ class Children:
         count: how many work at the same time.
         bounds: what each may take.
         waiting: callers that wait for a free one, beyond which others are sent away.
+        vouch: called with each answer and what was asked; raises ValueError where nobody honest would answer so.
     """
 
-    def __init__(self, work: Callable[..., Any], *, count: int, bounds: Bounds, waiting: int = 16) -> None:
-        self._work, self._bounds = work, bounds
+    def __init__(
+        self, work: Callable[..., Any], *, count: int, bounds: Bounds, waiting: int = 16,
+        vouch: Callable[..., None] = lambda *_: None,
+    ) -> None:  # fmt: skip
+        self._work, self._bounds, self._vouch = work, bounds, vouch
         self._kind: TypeAdapter[Any] = TypeAdapter(typing.get_type_hints(work)["return"])
         self._free: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
         self._lock, self._busy, self._closed = threading.Lock(), set[_Child](), False
@@ -144,7 +148,9 @@ class Children:
         """Somebody fresh, who is at work from now on."""
         if self._closed:
             raise _going()
-        child = child if child and child.fresh else _Child(self._work, self._kind, self._bounds, retired=child)
+        child = (
+            child if child and child.fresh else _Child(self._work, self._kind, self._bounds, self._vouch, retired=child)
+        )
         with self._lock:
             if not self._closed:
                 self._busy.add(child)
@@ -172,11 +178,12 @@ class _Child:
     """One process and the line to it."""
 
     def __init__(
-        self, work: Callable[..., Any], kind: TypeAdapter[Any], bounds: Bounds, retired: _Child | None = None
-    ) -> None:
+        self, work: Callable[..., Any], kind: TypeAdapter[Any], bounds: Bounds, vouch: Callable[..., None],
+        retired: _Child | None = None,
+    ) -> None:  # fmt: skip
         if retired:
             retired.end()
-        self._kind, self._bounds, self._answers = kind, bounds, 0
+        self._kind, self._bounds, self._vouch, self._answers = kind, bounds, vouch, 0
         self._line, theirs = _CONTEXT.Pipe()
         place = work.__module__, work.__qualname__  # imported there, by somebody who has little freedom by then
         self._process = _CONTEXT.Process(target=_serve, args=(theirs, *place, bounds), daemon=True)
@@ -196,7 +203,9 @@ class _Child:
             self._answers += 1
             with self._clock(self._bounds.seconds):
                 self._line.send(arguments)
-                return wire.heard(self._line, self._kind, self._bounds.answer)
+                answer = wire.heard(self._line, self._kind, self._bounds.answer)
+            self._vouch(answer, *arguments)
+            return answer
         except (EOFError, OSError, ValueError):  # it died, or says what it should not
             self.end()
             raise self._death() from None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,15 +28,18 @@ TAKEN = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF")
 THUMBNAIL = 320
 """Pixels on the long side."""
 
-# What is kept of EXIF: with what, when and how the picture was taken, and by whose right. All else may tell where, or
-# whose camera, or anything at all: places hide in GPS, XMP, IPTC and maker's notes alike.
-_PICTURE = {0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132, 0x8298}
+# What is kept of EXIF: with what, when and how the picture was taken. All else may tell where, or whose camera, or
+# anything at all: places hide in GPS, XMP, IPTC and maker's notes alike, and whose right it is, is mostly a name.
+_PICTURE = {0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132}
 _SHOT = {
     0x829A, 0x829D, 0x8822, 0x8827, 0x8830, 0x8831, 0x8832, 0x9000, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9201,
     0x9202, 0x9203, 0x9204, 0x9205, 0x9206, 0x9207, 0x9208, 0x9209, 0x920A, 0x9290, 0x9291, 0x9292, 0xA001, 0xA20E,
     0xA20F, 0xA210, 0xA215, 0xA217, 0xA300, 0xA301, 0xA401, 0xA402, 0xA403, 0xA404, 0xA405, 0xA406, 0xA407, 0xA408,
     0xA409, 0xA40A, 0xA40C, 0xA432, 0xA433, 0xA434,
 }  # fmt: skip
+THUMBNAIL_BYTES = 4 * THUMBNAIL * THUMBNAIL
+
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\0\0\0\0IEND\xaeB`\x82"
 _DEPTH = 4
 """Lists in lists in the settings that are believed; ours have two."""
 
@@ -89,6 +94,36 @@ def decode(data: bytes, limits: Limits) -> Decoded:
     return packed(replace(picture, exif=harmless(picture.exif), settings=believed(picture.settings)))
 
 
+def vouch(told: Decoded, _: bytes, limits: Limits) -> None:
+    """Looks whether a child's answer is what a decoder answers, without decoding anything: it may have been taken over.
+
+    Args:
+        told: the answer.
+        limits: how large a picture may be.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    width, height, depth, colour, *ways = _header(told.png)
+    if (width, height) != told.size or not told.png.endswith(_PNG_END):
+        raise ValueError("not the picture that it says")
+    if min(told.size) < 1 or max(told.size) > limits.side or width * height > limits.pixels:
+        raise ValueError("of no size that is taken")
+    if depth not in (8, 16) or colour not in (0, 2, 4, 6) or any(ways):
+        raise ValueError("not as we write it")
+    if not told.thumbnail.startswith(b"\xff\xd8\xff") or len(told.thumbnail) > THUMBNAIL_BYTES:
+        raise ValueError("no thumbnail")
+    if not _plain(told.settings, _DEPTH):
+        raise ValueError("no settings")
+
+
+def _header(png: bytes) -> tuple[int, ...]:
+    """Width, height, bits, colours, packing, filter, interlacing, as a PNG's first chunk has them."""
+    if png[:16] != _PNG_START or len(png) < 33 or zlib.crc32(png[12:29]) != int.from_bytes(png[29:33], "big"):
+        raise ValueError("no PNG")
+    return struct.unpack(">IIBBBBB", png[16:29])
+
+
 def packed(picture: Picture) -> Decoded:
     """A picture as it is kept, with its thumbnail."""
     file = io.BytesIO()
@@ -108,7 +143,7 @@ def thumbnail(picture: Picture, side: int = THUMBNAIL) -> bytes:
 
 
 def harmless(exif: bytes | None) -> bytes | None:
-    """Of an EXIF block what gives nobody away: camera, lens, exposure, dates, rights; None when it is broken."""
+    """Of an EXIF block what gives nobody away: camera, lens, exposure, dates; None when it is broken."""
     if exif is None:
         return None
     try:

@@ -16,7 +16,7 @@ from sqlalchemy import Row, delete, insert, select
 
 from impasto.studio import live
 from impasto.studio.children import Bounds, Children
-from impasto.studio.decoding import Decoded, decode
+from impasto.studio.decoding import Decoded, decode, vouch
 from impasto.studio.errors import ConflictError, MissingError
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.database import WRITERS, Database, alone
@@ -81,7 +81,7 @@ class Room:
             CLOCK * most.decode_seconds, most.decode_bytes, most.child_tasks, most.decode_seconds, network=False,
             answer=9 * most.pixels + (16 << 20),  # a PNG of noise in four channels of 16 bits, and what goes with it
         )  # fmt: skip
-        return Children(decode, count=most.decoders, bounds=bounds)
+        return Children(decode, count=most.decoders, bounds=bounds, vouch=vouch)
 
     @cached_property
     def painter(self) -> Children:
