@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 WIDTH, HEIGHT, MIDDLE = 760, 320, 420
 TOP, BOTTOM, LEFT, RIGHT = 40, 40, 50, 20
@@ -22,10 +23,30 @@ Line = Sequence[tuple[int, float]]
 
 
 def read(path: Path) -> dict[str, Line]:
-    """Name -> (update, value) of the log's lines."""
-    rows = [json.loads(row) for row in path.read_text().splitlines()]
-    names = [name for name in rows[0] if name.startswith("gram_")] + ["raw_content"]
-    return {name: [(row["step"], row[name]) for row in rows if name in row] for name in names}
+    """Name -> (update, value) of the log's lines; what is no positive number is left out.
+
+    Raises:
+        SystemExit: when the log holds none of what is drawn.
+    """
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in map(parsed, path.read_text().splitlines()):
+        for name, value in row.items():
+            if (name.startswith("gram_") or name == "raw_content") and isinstance(value, int | float) and value > 0:
+                found.setdefault(name, []).append((row["step"], value))
+    if len(found) < 2 or "raw_content" not in found:
+        raise SystemExit(
+            f"{path} holds no Gram residuals and content loss; mend: take a ghiasi, swift or impasto run's"
+        )
+    return dict(found)
+
+
+def parsed(row: str) -> dict[str, Any]:
+    """A line of a log; nothing of one that a kill cut off."""
+    try:
+        told: dict[str, Any] = json.loads(row)
+    except json.JSONDecodeError:
+        return {}
+    return told if "step" in told else {}
 
 
 def smooth(line: Line, over: int) -> Line:

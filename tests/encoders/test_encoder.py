@@ -142,3 +142,26 @@ def test_preprocess_divides_by_the_deviation() -> None:
 
 def test_constants_follow_to_another_device() -> None:
     assert Preprocess((0.5,) * 3).to("meta").mean.device.type == "meta"
+
+
+class Sees(nn.Module):
+    """Keeps what it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(4, 3, 3, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen = x.detach()
+        return x
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_images_lie_in_memory_as_the_weights_do(order: torch.memory_format, dtype: torch.dtype) -> None:
+    stage = Sees()
+    whole = StagedEncoder("toy", [Layer("a", 3, 1)], {"a": stage}, preprocess=Preprocess((0.5,) * 3))
+    whole.to(dtype=dtype, memory_format=order)  # type: ignore[call-overload]
+    whole(torch.rand(2, 3, 5, 6), ["a"])
+    assert stage.seen.is_contiguous(memory_format=order)
+    assert stage.seen.dtype == dtype

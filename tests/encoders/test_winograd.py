@@ -174,6 +174,17 @@ class TestHalf:
                 off.append(float((convolve(x, transform_kernel(weight), None).float() - exact).norm()))
         assert off[0] < 0.6 * off[1]
 
+    def test_in_another_number_format_it_is_as_exact_as_that(self) -> None:
+        conv, x = WinogradConv(frozen(4, 6).bfloat16()), random(1, 4, 8, 8)
+        conv(x.bfloat16().requires_grad_()).sum().backward()
+        conv.float()
+        leaf, plain = x.clone().requires_grad_(), x.clone().requires_grad_()
+        conv(leaf).sum().backward()
+        conv.directly(plain).sum().backward()
+        assert leaf.grad is not None
+        assert plain.grad is not None
+        assert_near(leaf.grad, plain.grad)
+
     def test_narrow_layers_stay_as_they_are(self) -> None:
         net = nn.Sequential(frozen(64, 128), frozen(128, 128)).bfloat16()
         assert accelerate(net) == 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest import mock
 
 import pytest
 import torch
 from torch import Tensor
 
 from impasto.losses import Loss, MomentLoss, channel_moments, moment_distance, relative_moment_distance
+from impasto.losses.parametric import moments
+from impasto.losses.parametric.moments import VARIANCE_FLOOR
 
 from .base import LossTests
 
@@ -111,3 +114,31 @@ def test_a_silent_channel_has_a_finite_gradient() -> None:
     channel_moments(features).deviation.sum().backward()
     assert features.grad is not None
     assert features.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (3, 2, 5, 7), (2, 4, 1, 1), (2, 3, 1, 2)])
+def test_are_means_and_unbiased_variances(shape: tuple[int, ...], order: torch.memory_format) -> None:
+    features = random(*shape).double().contiguous(memory_format=order).requires_grad_()
+    flat = features.flatten(2)
+    variance = flat.var(2, correction=min(1, flat.shape[2] - 1))
+    expected = (flat.mean(2), torch.sqrt(variance + VARIANCE_FLOOR))
+    for found, right in zip(channel_moments(features), expected, strict=True):
+        torch.testing.assert_close(found, right)
+        ours, theirs = (torch.autograd.grad(of.square().sum(), features, retain_graph=True)[0] for of in (found, right))
+        torch.testing.assert_close(ours, theirs)
+        assert ours.is_contiguous(memory_format=order)
+
+
+def test_second_derivatives_are_right() -> None:
+    features = random(2, 2, 3, 2).double().requires_grad_()
+    assert torch.autograd.gradgradcheck(lambda x: tuple(channel_moments(x)), features)
+
+
+def test_pictures_by_themselves_and_as_a_batch_have_the_same() -> None:
+    """Other devices look at a whole batch at once."""
+    features = random(4, 3, 6, 5)
+    with mock.patch.object(moments, "pieces", lambda batch: (batch,)):
+        expected = channel_moments(features)
+    for found, right in zip(channel_moments(features), expected, strict=True):
+        torch.testing.assert_close(found, right)

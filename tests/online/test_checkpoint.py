@@ -143,12 +143,20 @@ class TestPainter:
         assert np.array_equal(pixels(told), pixels(events(plan, None)))  # which here finds what was known
 
     def test_what_a_kill_while_saving_left_is_cleared_away(self, kept: Path) -> None:
-        for name in (".run.ckpt-1a.tmp", ".other.ckpt-1a.tmp", ".run.ckpt"):
+        whole = ".run.ckpt-" + "1a" * 8 + ".tmp"
+        others = [
+            ".run.ckpt-1a.tmp",
+            ".run.ckpt-2-" + "1a" * 8 + ".tmp",
+            ".other.ckpt-" + "1a" * 8 + ".tmp",
+            ".run.ckpt",
+        ]
+        for name in (whole, *others):
             (kept.parent / name).write_bytes(b"half")
-        (kept.parent / ".run.ckpt-2b.tmp").mkdir()
-        (kept.parent / ".run.ckpt-2b.tmp" / ".tmpzgcUt4").write_bytes(b"as safetensors begins it")
+        folder = kept.parent / whole.replace("1a", "2b")
+        folder.mkdir()
+        (folder / ".tmpzgcUt4").write_bytes(b"as safetensors begins it")
         events(two_scales(), kept, until=3)
-        assert {file.name for file in kept.parent.iterdir()} == {"run.ckpt", ".other.ckpt-1a.tmp", ".run.ckpt"}
+        assert {file.name for file in kept.parent.iterdir()} == {"run.ckpt", *others}
 
     def test_whoever_may_read_new_files_may_read_it(self, kept: Path) -> None:
         events(two_scales(), kept, until=3)

@@ -16,8 +16,9 @@ exchanged; there is none with respect to the frozen kernel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -197,6 +198,13 @@ class WinogradConv(nn.Module):
         """(36, O, C), of the kernel turned by 180 degrees, inputs and outputs exchanged."""
         return transform_kernel(self.weight.flip(2, 3).transpose(0, 1))
 
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        """In another number format, or elsewhere, the kernels are others."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        for name in ("forward_kernel", "backward_kernel"):
+            self.__dict__.pop(name, None)
+        return self
+
     def directly(self, x: Tensor, *, relu: bool = False) -> Tensor:
         """The sum as `nn.Conv2d` computes it, pixel by pixel; (B, C, H, W) to (B, O, H, W)."""
         found = functional.conv2d(x, self.weight, self.bias, padding=1)
@@ -213,7 +221,8 @@ def accelerate(module: nn.Module, *, least: int = ONE_PICTURE) -> int:
 
     Args:
         module: changed in place.
-        least: channels that are wide enough; `BATCHES` where many small pictures go through at once.
+        least: channels that are wide enough in float32; `BATCHES` where many small pictures go through at once. In
+            bfloat16 it is always `HALF`.
 
     Returns:
         How many were replaced.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto.losses.loss import Additive, Features, Loss, Places, tile_of, widen
+from impasto.losses.loss import Additive, Features, Loss, Places, pieces, tile_of, widen
 
 NORMAL_EPS = 1e-5  # added to variances; far below those of a living channel
 
@@ -46,11 +46,10 @@ def normalised_distance(features: Tensor, target: Tensor) -> Tensor:
     Returns:
         (B,), 0 when the maps agree, 2 when they are unrelated.
     """
-    found = [  # one by one: the maps of a sample stay in the cache, those of a batch do not
-        (normalised_features(one[None]) - normalised_features(other[None])).square().mean()
-        for one, other in zip(features, target.expand_as(features), strict=True)
-    ]
-    return torch.stack(found)
+    many = max(len(features), len(target))
+    pairs = zip(*(pieces(maps.expand(many, -1, -1, -1)) for maps in (features, target)), strict=True)
+    found = [(normalised_features(a) - normalised_features(b)).square().flatten(1).mean(1) for a, b in pairs]
+    return torch.cat(found)
 
 
 class ContentLoss(Additive):

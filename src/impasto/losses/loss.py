@@ -18,6 +18,15 @@ def widen(features: Tensor) -> Tensor:
     return features.to(torch.promote_types(features.dtype, torch.float32))
 
 
+def pieces(features: Tensor) -> tuple[Tensor, ...]:
+    """A batch (B, ...) as what is best looked at in one go.
+
+    On processors single pictures, since the map of one stays in the cache where those of all do not; elsewhere all.
+    """
+    one_by_one = features.device.type == "cpu" and len(features) > 1
+    return tuple(features[i : i + 1] for i in range(len(features))) if one_by_one else (features,)
+
+
 class Loss(nn.Module):
     """Base of every loss. A new one fills in `taps`, `label` and `forward`.
 

@@ -91,7 +91,7 @@ def open_perception(
     except ModelError as error:
         raise _mended(spec.name, error) from error
     encoder = encoder.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    accelerate(encoder, least=BATCHES)  # touches float32 on the CPU only
+    accelerate(encoder, least=BATCHES)  # on the CPU
     if options.compile:
         encoder.compile(dynamic=False)
     return Perception(encoder, style=style or spec.style, content=content or spec.content)

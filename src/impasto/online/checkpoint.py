@@ -46,6 +46,8 @@ SECONDS = 60.0
 REST = 20.0
 """Times that a saving took, before the next: a large state on a slow disk costs a twentieth of the time, not more."""
 
+TOKEN = 8  # bytes in the name of what is being written, so that nobody else's is ever taken for it
+
 FREE_TO_CHANGE = frozenset({"device", "precision", "preview_every", "photorealistic", "checkpoint"})
 """Options that a run may go on with another value of. Device and precision round another way, and that is all; edges
 are given back to the finished picture."""
@@ -97,7 +99,8 @@ class Checkpoint:
         check_place(path)
         if path.exists():
             _check_same_run(path, read_head(path)["run"], run)
-        for left in resolved(path).parent.glob(glob.escape(_beside(path, "").stem) + "*.tmp"):  # by a kill while saving
+        name = glob.escape(_beside(path, "").stem) + "[0-9a-f]" * 2 * TOKEN + ".tmp"
+        for left in resolved(path).parent.glob(name):  # by a kill while saving
             _clear(left)
 
     @property
@@ -224,7 +227,7 @@ def check_place(path: Path) -> None:
                 raise OptionError(one_line(f"{path} is no file; mend: name another with --checkpoint"))
             if not mode & 0o222 or not os.access(path, os.W_OK):
                 raise OptionError(one_line(f"{path} is read-only; mend: make it writable, or name another file"))
-        probe = _beside(path, secrets.token_hex(8))  # permissions alone do not tell: a disk may be read-only
+        probe = _beside(path, secrets.token_hex(TOKEN))  # permissions alone do not tell: a disk may be read-only
         probe.touch(exist_ok=False)
         probe.unlink()
     except (OSError, ValueError) as error:
@@ -307,12 +310,13 @@ def _write(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> 
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    target, folder = resolved(path), _beside(path, secrets.token_hex(8))
+    target, folder = resolved(path), _beside(path, secrets.token_hex(TOKEN))
     temp = folder / "state"
     try:
         folder.mkdir()
         save_file(tensors, temp, metadata)
-        temp.chmod(stat.S_IMODE(folder.stat().st_mode) & 0o666)  # as the umask has it, not as temporary files have it
+        with suppress(OSError):  # as the umask has it, not as temporary files have it; where the disk knows of such
+            temp.chmod(stat.S_IMODE(folder.stat().st_mode) & 0o666)
         with temp.open("rb+") as file:
             os.fsync(file.fileno())
         temp.replace(target)

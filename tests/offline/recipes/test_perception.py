@@ -43,6 +43,7 @@ class TestPerception:
     def test_in_half_precision_what_it_sees_is(self) -> None:
         sight = open_perception(TrainOptions(encoder="vgg19"), device=CPU, dtype=torch.bfloat16)
         assert sight.look(blots(1, 32, 1), ["relu1_1"])["relu1_1"].dtype == torch.bfloat16
+        assert any(isinstance(module, WinogradConv) for module in sight.encoder.modules())  # for the way back
 
     def test_a_loss_network_that_cannot_be_had_names_the_ways_round(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from impasto.losses.loss import Features, Loss, widen
+from impasto.losses.loss import Features, Loss, pieces, widen
 from impasto.losses.relative import relative_distance
 
 VARIANCE_FLOOR = 1e-5  # the authors' code; keeps the root's gradient finite where a channel is silent
@@ -39,15 +39,15 @@ def channel_moments(features: Tensor, guide: Tensor | None = None) -> Moments:
 
 
 class _MeanAndVariance(torch.autograd.Function):
-    """Of each channel, picture by picture: a map of one picture stays in the cache, those of a whole batch do not.
+    """Of each channel, in the pieces of `pieces`.
 
     The way back is one product and one sum a feature, in the order of memory that the features came in.
     """
 
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
-        found = [_mean_and_squares(widen(picture)) for picture in features]
-        mean, squares = (torch.stack(part) for part in zip(*found, strict=True))
+        found = [_mean_and_squares(widen(piece)) for piece in pieces(features)]
+        mean, squares = (torch.cat(part) for part in zip(*found, strict=True))
         ctx.save_for_backward(features, mean)
         return mean, squares / _freedom(features)
 
@@ -55,22 +55,24 @@ class _MeanAndVariance(torch.autograd.Function):
     def backward(ctx: Any, mean_slope: Tensor, variance_slope: Tensor) -> Tensor:
         features, mean = ctx.saved_tensors
         slope = 2 * variance_slope / _freedom(features)
-        start = mean_slope / features[0, 0].numel() - slope * mean
-        found = torch.empty_like(features)
-        for i, (picture, a, b) in enumerate(zip(features, slope, start, strict=True)):
-            found[i] = torch.addcmul(b[:, None, None], widen(picture), a[:, None, None])
+        start = mean_slope / (features.shape[2] * features.shape[3]) - slope * mean
+        found, done = torch.empty_like(features), 0
+        for piece in pieces(features):
+            rows = slice(done, done + len(piece))
+            found[rows] = torch.addcmul(start[rows, :, None, None], widen(piece), slope[rows, :, None, None])
+            done += len(piece)
         return found
 
 
 def _mean_and_squares(wide: Tensor) -> tuple[Tensor, Tensor]:
-    """Of (C, H, W): the means, and the sums of the squared differences from them."""
-    mean = wide.mean((1, 2), keepdim=True)
-    return mean.flatten(), (wide - mean).square().sum((1, 2))
+    """Of (B, C, H, W): the means, and the sums of the squared differences from them, (B, C) each."""
+    mean = wide.mean((2, 3), keepdim=True)
+    return mean.flatten(1), (wide - mean).square().sum((2, 3))
 
 
 def _freedom(features: Tensor) -> int:
     """By how much the sum of squares is divided: one less than there are positions, but not by 0."""
-    return max(1, features[0, 0].numel() - 1)
+    return max(1, features.shape[2] * features.shape[3] - 1)
 
 
 def _guided_moments(flat: Tensor, guide: Tensor) -> Moments:
