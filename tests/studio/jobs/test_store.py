@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -214,3 +216,26 @@ def test_places_that_are_none_are_refused(tmp_path: Path) -> None:
         Store(str(tmp_path / "file" / "pictures"))
     with pytest.raises(OptionError, match="cannot be used"):
         Store("nonsense://bucket/pictures")
+
+
+def test_runs_are_counted_while_they_are_written(tmp_path: Path) -> None:
+    """A run's state is written in a folder of its own, which comes and goes."""
+    store, over = Store(str(tmp_path)), threading.Event()
+    kept = store.checkpoint(ID)
+    assert kept
+    kept.write_bytes(b"12345")
+
+    def write() -> None:
+        while not over.is_set():
+            folder = kept.with_name(f".{ID}-1a.tmp")
+            folder.mkdir()
+            (folder / "state").write_bytes(b"123")
+            shutil.rmtree(folder)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert {store.run_bytes() for _ in range(3000)} <= {5, 8}
+    finally:
+        over.set()
+        thread.join()
