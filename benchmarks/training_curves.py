@@ -99,9 +99,14 @@ class Panel:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of every decade between two values."""
+    """1, 2 and 5 of every decade between two values, or every digit where that would be too few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [m * 10.0**power for power in powers for m in (1, 2, 5) if low <= m * 10.0**power <= high]
+    found: list[float] = []
+    for digits in ((1, 2, 5), range(1, 10)):
+        found = [m * 10.0**power for power in powers for m in digits if low <= m * 10.0**power <= high]
+        if len(found) > 2:
+            break
+    return found
 
 
 def short(value: float) -> str:
