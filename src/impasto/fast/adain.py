@@ -41,7 +41,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: AdaInOptions, *,
         content: the photo, of any size.
         styles: one painting or more; `options.blend` weighs their means and deviations (section 6.3 of the paper).
         options: see `AdaInOptions`.
-        stop: once set before the work begins, the photo is given out as it is.
+        stop: once set before the end, the photo is given out as it is.
 
     Yields:
         Started, then Done.

@@ -12,6 +12,7 @@ import numpy as np
 
 from impasto import image
 from impasto.events import Done, Event, Started
+from impasto.fast.interruption import StoppedError, interruptible
 from impasto.machine import check_memory
 from impasto.options import KeepColor, StylizeOptions
 from impasto.picture import Picture
@@ -63,7 +64,12 @@ def repaint(
     yield Started(name, photo.size)
     painted, stopped = photo, stop.is_set()
     if options.strength > 0 and not stopped:
-        pixels = in_strokes(coat, photo.pixels, options.style_scale)
+        try:
+            with interruptible(stop):
+                pixels = in_strokes(coat, photo.pixels, options.style_scale)
+        except StoppedError:
+            yield Done(photo, time.perf_counter() - began, stopped=True)
+            return
         pixels = photo.pixels + np.float32(options.strength) * (pixels - photo.pixels)
         pixels = in_colours(np.clip(pixels, 0, 1), photo.pixels, options.keep_color, after=True)
         painted = photo.with_pixels(pixels)

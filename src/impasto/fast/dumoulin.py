@@ -48,7 +48,7 @@ def paint(
         content: the photo, of any size.
         styles: none; `options.pick` names some of the network's own.
         options: see `DumoulinOptions`.
-        stop: once set before the work begins, the photo is given out as it is.
+        stop: once set before the end, the photo is given out as it is.
 
     Yields:
         Started, then Done.

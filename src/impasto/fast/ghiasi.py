@@ -21,6 +21,7 @@ from impasto.events import Done, Event, Started
 from impasto.fast import engine
 from impasto.fast.canvas import at_size, in_colours, in_strokes, result_size, scaled
 from impasto.fast.engine import Pair
+from impasto.fast.interruption import StoppedError, interruptible
 from impasto.fast.session import MODEL_HELP
 from impasto.fast.style_code import StyleCode, blend
 from impasto.options import Device, StylizeOptions, check_blend, option
@@ -60,7 +61,7 @@ def paint(
             `keep_color` a painting takes on the photo's colours before it is read; with a code it is too late for that,
             and only the result does.
         options: see `FastOptions`.
-        stop: once set before the work begins, the photo is given out as it is.
+        stop: once set before the end, the photo is given out as it is.
 
     Yields:
         Started, then Done.
@@ -85,11 +86,12 @@ def paint(
     yield Started(NAME, photo.size)
     painted, stopped = photo, stop.is_set()
     if options.strength > 0 and not stopped:
-        codes = [s if isinstance(s, StyleCode) else _encode_for(photo, s, pair, options) for s in styles]
-        stopped = stop.is_set()
-        if not stopped:
-            code = blend(codes, options.blend).values
-            painted = photo.with_pixels(_at_strength(photo, code, pair, options))
+        try:
+            with interruptible(stop):
+                codes = [s if isinstance(s, StyleCode) else _encode_for(photo, s, pair, options) for s in styles]
+                painted = photo.with_pixels(_at_strength(photo, blend(codes, options.blend).values, pair, options))
+        except StoppedError:
+            stopped = True
     yield Done(painted, time.perf_counter() - began, stopped=stopped)
 
 

@@ -42,7 +42,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: JohnsonOptions, 
         content: the photo, of any size.
         styles: none; the network is the style.
         options: see `JohnsonOptions`; `blend` has nothing to weigh.
-        stop: once set before the work begins, the photo is given out as it is.
+        stop: once set before the end, the photo is given out as it is.
 
     Yields:
         Started, then Done.

@@ -12,6 +12,7 @@ import numpy as np
 from impasto import models
 from impasto.errors import ImpastoError, LimitError, ModelError, OptionError
 from impasto.fast.card import PROPERTY, Card, Part
+from impasto.fast.interruption import StoppedError, watched
 from impasto.image.wording import cause
 from impasto.machine import physical_cores
 
@@ -124,6 +125,7 @@ def run(source: Source, device: Device, inputs: dict[str, Pixels]) -> Pixels:
         OptionError: when the device is not there.
         LimitError: when memory runs out.
         ModelError: when the file is missing or damaged, or takes something else than it says of itself.
+        StoppedError: when somebody asks to stop, inside `interruptible`.
     """
     import onnxruntime
 
@@ -131,9 +133,11 @@ def run(source: Source, device: Device, inputs: dict[str, Pixels]) -> Pixels:
     if max(a.size for a in inputs.values()) >= 3 * RETURN_MEMORY_FROM and _provider(device) == _PROVIDERS["cpu"]:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     try:
-        output: Pixels = _session(source, _state(source), device).run(None, inputs, options)[0]
+        network = _session(source, _state(source), device)
+        with watched(options):
+            output: Pixels = network.run(None, inputs, options)[0]
     except Exception as error:  # the runtime's own exceptions have no common base
-        if isinstance(error, ImpastoError | MemoryError):
+        if isinstance(error, ImpastoError | MemoryError | StoppedError):
             raise
         if "alloc" not in str(error).lower():
             raise ModelError(f"{source} cannot be run: {cause(error)}; mend: export it again") from error

@@ -13,6 +13,7 @@ import numpy as np
 from impasto import image
 from impasto.events import Done, Event, Started
 from impasto.fast.canvas import at_size, in_colours, result_size
+from impasto.fast.interruption import StoppedError, interruptible
 from impasto.fast.session import Network
 from impasto.options import StylizeOptions, check_blend
 from impasto.picture import Picture
@@ -49,7 +50,7 @@ def paint_features(
         content: the photo.
         styles: one painting or more; of several, all but the first are cut to its shape.
         options: `style_scale` is the paintings' size beside the photo, 1 for the same area.
-        stop: once set before the work begins, the photo is given out as it is.
+        stop: once set before the end, the photo is given out as it is.
 
     Raises:
         OptionError: when weights and styles do not fit.
@@ -65,7 +66,11 @@ def paint_features(
     if options.strength > 0 and not stopped:
         paintings = np.stack([_seen(style, seen, photo, options) for style, _ in used])
         told = {"painting": paintings.transpose(0, 3, 1, 2), "weights": np.array([w for _, w in used], np.float32)}
-        painted = photo.with_pixels(_at_strength(network, photo.pixels, told, options))
+        try:
+            with interruptible(stop):
+                painted = photo.with_pixels(_at_strength(network, photo.pixels, told, options))
+        except StoppedError:
+            stopped = True
     yield Done(painted, time.perf_counter() - began, stopped=stopped)
 
 

@@ -41,7 +41,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: WctOptions, *, s
         content: the photo, of any size.
         styles: one painting or more; `options.blend` weighs the features they would give (section 4.1 of the paper).
         options: see `WctOptions`.
-        stop: once set before the work begins, the photo is given out as it is.
+        stop: once set before the end, the photo is given out as it is.
 
     Yields:
         Started, then Done.
