@@ -34,9 +34,7 @@ def read(path: Path) -> dict[str, Line]:
             if (name.startswith("gram_") or name == "raw_content") and isinstance(value, int | float) and value > 0:
                 found.setdefault(name, []).append((row["step"], value))
     if len(found) < 2 or "raw_content" not in found:
-        raise SystemExit(
-            f"{path} holds no Gram residuals and content loss; mend: take a ghiasi, swift or impasto run's"
-        )
+        raise SystemExit(f"{path} holds no Gram residuals and content loss; mend: take that of a ghiasi or impasto run")
     return dict(found)
 
 

@@ -16,11 +16,10 @@ import pytest
 from impasto.errors import ImpastoError, LimitError, OptionError
 from impasto.image import write
 from impasto.methods import METHODS
-from impasto.online import plan
 from impasto.picture import Picture
 from impasto.studio.gallery import built_in, open_picture
 from impasto.studio.limits import Limits
-from impasto.studio.orders import OURS, STEPS, Order, check, check_work, guest_methods, perform
+from impasto.studio.orders import OURS, Order, check, check_work, guest_methods, perform
 from impasto.studio.store import Store, picture_file
 
 PHOTO, MASK = "a" * 32, "b" * 32
@@ -176,9 +175,6 @@ class TestChecked:
         for asked, photo in ((order(), (9000, 10)), (order(job="texture", content=None, size=(9000, 100)), (0, 0))):
             with pytest.raises(LimitError, match="8192"):
                 check_work(asked, photo, Limits())
-
-    def test_steps_are_counted_as_the_worker_does(self) -> None:
-        assert plan.STEPS == STEPS
 
     def test_they_are_checked_without_torch(self) -> None:
         told = "import sys, impasto.studio.app, impasto.studio.orders as o; from impasto.studio.limits import Limits; "

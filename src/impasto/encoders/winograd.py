@@ -177,7 +177,6 @@ class WinogradConv(nn.Module):
 
     In bfloat16 only the gradient is computed so. The kernels, each four times the size of the weights, are made when
     they are first needed: a layer beyond the last tap costs nothing.
-
     """
 
     weight: Tensor

@@ -67,12 +67,11 @@ def repaint(
         try:
             with interruptible(stop):
                 pixels = in_strokes(coat, photo.pixels, options.style_scale)
+            pixels = photo.pixels + np.float32(options.strength) * (pixels - photo.pixels)
+            pixels = in_colours(np.clip(pixels, 0, 1), photo.pixels, options.keep_color, after=True)
+            painted = photo.with_pixels(pixels)
         except StoppedError:
-            yield Done(photo, time.perf_counter() - began, stopped=True)
-            return
-        pixels = photo.pixels + np.float32(options.strength) * (pixels - photo.pixels)
-        pixels = in_colours(np.clip(pixels, 0, 1), photo.pixels, options.keep_color, after=True)
-        painted = photo.with_pixels(pixels)
+            stopped = True
     yield Done(painted, time.perf_counter() - began, stopped=stopped)
 
 

@@ -97,7 +97,7 @@ class ImpastoRecipe(SteeredRecipe):
         """The loss of a batch."""
         import torch
 
-        from impasto.offline.networks.impasto import style_statistics
+        from impasto.offline.networks.impasto import statistics_of
         from impasto.offline.perception import half, raw_content
         from impasto.offline.terms import StyleTarget
 
@@ -105,12 +105,11 @@ class ImpastoRecipe(SteeredRecipe):
         paintings = torch.where(same[:, None, None, None], batch.content, batch.style)
         photo = eyes.remember(batch.content, eyes.content)
         style = eyes.remember(paintings, eyes.style)
-        statistics = style_statistics(list(style.values()))
+        target = StyleTarget.of(style)
         with half(self.device, self.dtype):
-            code = self.network.encode(statistics)
+            code = self.network.encode(statistics_of(list(target.moments.values())))
             painted = self.network(batch.content, code).float()
         seen = eyes.look(painted, eyes.all)
-        target = StyleTarget.of(style)
         residuals = target.gram_residuals(seen)
         terms = {
             "style": self.options.style_weight * sum(residuals.values(), painted.new_zeros(())),

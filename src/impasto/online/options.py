@@ -17,6 +17,9 @@ OnePreset = Literal["best"]
 
 Quality = Literal["draft", "good", "best"]
 
+STEPS: dict[Quality, int] = {"draft": 21, "good": 104, "best": 300}
+"""At all scales together, where `--steps` names none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineOptions(StylizeOptions):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from impasto.errors import LimitError
 from impasto.image import resize
 from impasto.online.memory import Memory, shrunk
-from impasto.online.options import OnlineOptions, Optimizer, Quality
+from impasto.online.options import STEPS, OnlineOptions, Optimizer, Quality
 from impasto.online.sight import Sight
 from impasto.picture import Pixels
 
@@ -26,8 +26,6 @@ ANY_SIZE = 10_000
 
 TILED = 2.5
 """Time of a step in tiles over one at once: two passes, and what tiles overlap."""
-
-STEPS: dict[Quality, int] = {"draft": 21, "good": 104, "best": 300}
 
 FINAL_SHARE: dict[Quality, float] = {"draft": 0.25, "good": 0.4, "best": 0.6}
 """Part of the steps that are made at the result's size, where each of them costs most."""

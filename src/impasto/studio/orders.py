@@ -20,7 +20,7 @@ from impasto.errors import LimitError, MissingExtraError, OptionError
 from impasto.events import Event
 from impasto.image import fit
 from impasto.methods import METHODS, Method, get_method
-from impasto.online.options import OnlineOptions
+from impasto.online.options import STEPS, OnlineOptions
 from impasto.online.solo import FEATURES, STATISTICS, TEXTURE, check_understood, understood
 from impasto.options import Spec, StylizeOptions, check_blend
 from impasto.picture import Picture
@@ -36,10 +36,6 @@ Purpose = Literal["stylize", "texture", "reconstruct", "statistics"]
 
 OURS = ("model", "checkpoint", "device", "precision", "preview_every")
 """Options that whoever runs the studio decides, not its guests."""
-
-STEPS = {"draft": 21, "good": 104, "best": 300}
-"""Of each quality where no steps are named. `impasto.online.plan`, whose figures these are, imports torch, which the
-web process does without; a test holds both together."""
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 _INITS = ("content", "noise", "fast")

@@ -369,9 +369,8 @@ class TestPatience:
         patience.heard(now + 24)
         assert patience.over(now + 24, stopping=True) is None
         patience.heard(now + 26)
-        assert (
-            patience.over(now + 54, stopping=True) == "nothing moved when it was to stop"
-        )  # steps go on, all the same
+        too_long = patience.over(now + 54, stopping=True)  # steps go on, all the same
+        assert too_long == "nothing moved when it was to stop"
 
     def test_who_makes_long_steps_is_stopped_between_two(self) -> None:
         patience, now = self.begun()

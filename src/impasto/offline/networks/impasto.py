@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from impasto.errors import OptionError
-from impasto.losses import channel_moments, widen
+from impasto.losses import Moments, channel_moments, widen
 from impasto.offline.networks.blocks import InstanceNorm, check_size, pad_to_multiple, reflect_conv, to_picture
 from impasto.offline.networks.running_norm import RunningNorm
 
@@ -65,7 +65,12 @@ def style_statistics(maps: Sequence[Tensor]) -> Tensor:
     Returns:
         (N, 1920), float32: the first map's means, its deviations, the second's means, and so on.
     """
-    return torch.log1p(torch.cat([part for features in maps for part in channel_moments(features)], 1))
+    return statistics_of([channel_moments(features) for features in maps])
+
+
+def statistics_of(moments: Sequence[Moments]) -> Tensor:
+    """The same from moments that are known already, of each of `TAPS`."""
+    return torch.log1p(torch.cat([part for each in moments for part in each], 1))
 
 
 class StyledConv(nn.Module):
