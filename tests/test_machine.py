@@ -65,6 +65,17 @@ def test_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.Monk
     assert machine.physical_cores() == 2
 
 
+@pytest.mark.parametrize(("told", "expected"), [("3", 3), ("5,2", 5), ("0", 7), ("", 7), ("many", 7), (None, 7)])
+def test_who_shares_the_machine_says_how_many_threads(
+    told: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "physical_cores", lambda: 7)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if told is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+    assert machine.threads() == expected
+
+
 @pytest.mark.skipif(machine._glibc() is None, reason="the allocator of this system cannot be told")
 def test_kept_memory_is_taken_again_without_asking_the_system() -> None:
     """In a process of its own: what this one's allocator was told before would blur it."""

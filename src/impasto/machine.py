@@ -67,6 +67,12 @@ def physical_cores() -> int:
     return max(1, len(siblings))
 
 
+def threads() -> int:
+    """Threads to compute with in this process: as OMP_NUM_THREADS says, else one a core; at least 1."""
+    told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(told) if told.isdecimal() and int(told) else physical_cores()
+
+
 @contextmanager
 def kept_memory() -> Iterator[None]:
     """Memory that is freed inside stays with this process until the end, ready to be taken again.

@@ -141,6 +141,33 @@ def test_strength_goes_evenly_from_photo_to_style(photo: Picture, other: Picture
     assert max(steps) < 3 * min(steps)
 
 
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_an_undercoat_is_half_the_work_and_changes_nothing(
+    photo: Picture, other: Picture, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = FastOptions(strength=0.6, style_scale=scale)
+    *_, alone = ghiasi.paint(photo, [other], options, stop=StopSignal())
+    kept, passes, real = ghiasi.Undercoat.of(photo, options), [], ghiasi.engine.paint
+
+    def counted(*words: Any, **more: Any) -> Any:
+        passes.append(words)
+        return real(*words, **more)
+
+    monkeypatch.setattr(ghiasi.engine, "paint", counted)
+    for strength in (0.6, 0.3):
+        asked = FastOptions(strength=strength, style_scale=scale)
+        *_, done = ghiasi.paint(photo, [other], asked, undercoat=kept, stop=StopSignal())
+        assert isinstance(done, Done)
+        assert isinstance(alone, Done)
+        if strength == 0.6:
+            np.testing.assert_array_equal(done.picture.pixels, alone.picture.pixels)
+    assert len(passes) == 2 * (2 if scale > 1 else 1)
+    with pytest.raises(ValueError, match="undercoat"):
+        list(
+            ghiasi.paint(photo, [other], FastOptions(strength=0.6, style_scale=0.7), undercoat=kept, stop=StopSignal())
+        )
+
+
 def grain(picture: Picture) -> float:
     """Size of structures in pixels: spread of values over spread of differences between neighbours."""
     grey = picture.pixels.mean(-1)

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import insert, update
 
 from impasto.studio import metrics, streams
-from impasto.studio.jobs.queue import Claim
+from impasto.studio.jobs.rows import Claim
 from impasto.studio.jobs.tables import events as table
 from impasto.studio.jobs.tables import jobs
 

@@ -14,7 +14,7 @@ from impasto.errors import ImpastoError, LimitError, ModelError, OptionError
 from impasto.fast.card import PROPERTY, Card, Part
 from impasto.fast.interruption import StoppedError, watched
 from impasto.image.wording import cause
-from impasto.machine import physical_cores
+from impasto.machine import threads
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -165,7 +165,7 @@ def _session(source: Source, _state: tuple[int, ...], device: Device) -> Any:
     provider = _provider(device)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # nothing: what matters is raised
-    options.intra_op_num_threads = physical_cores()
+    options.intra_op_num_threads = threads()
     options.enable_mem_pattern = False  # sizes change from run to run; a pattern would keep a second copy of memory
     path = models.path(source) if isinstance(source, str) else source
     try:

@@ -7,7 +7,6 @@ and not by their names, so that another run neither goes on from it nor writes o
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import secrets
@@ -15,7 +14,7 @@ import shutil
 import stat
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -31,11 +30,11 @@ from impasto.image.targets import resolved
 from impasto.image.wording import cause, one_line
 from impasto.online.adam import Adam
 from impasto.online.evaluation import Evaluation
+from impasto.online.identity import difference
 from impasto.online.lbfgs import Lbfgs, SearchState
-from impasto.online.options import OnlineOptions
 from impasto.online.plan import Plan
 from impasto.online.sight import Sight
-from impasto.picture import Picture, Pixels
+from impasto.picture import Pixels
 
 FORMAT = 2
 KEY = "impasto-checkpoint"  # of the file's metadata
@@ -47,10 +46,6 @@ REST = 20.0
 """Times that a saving took, before the next: a large state on a slow disk costs a twentieth of the time, not more."""
 
 TOKEN = 8  # bytes in the name of what is being written, so that nobody else's is ever taken for it
-
-FREE_TO_CHANGE = frozenset({"device", "precision", "preview_every", "photorealistic", "checkpoint"})
-"""Options that a run may go on with another value of. Device and precision round another way, and that is all; edges
-are given back to the finished picture."""
 
 _MEND = "give the same again, or name another file with --checkpoint"
 
@@ -85,7 +80,7 @@ class Checkpoint:
 
     Args:
         path: the file, there already or not.
-        run: what it has to belong to; see `run_of`.
+        run: what it has to belong to; see `identity.run_of`.
 
     Raises:
         OptionError: when the file cannot be written, or is damaged, or something else, or holds another run.
@@ -171,38 +166,6 @@ class Checkpoint:
             return None
         kept = "what was saved before is kept" if self.path.exists() else "a kill would lose the run"
         return Notice(one_line(f"{self.path} cannot be written ({trouble}); {kept}; mend: make room"), "warning")
-
-
-def run_of(
-    name: str, content: Picture, styles: Sequence[Picture], options: OnlineOptions, encoder: str
-) -> dict[str, Any]:
-    """What tells one run from another, as JSON can hold it.
-
-    Args:
-        name: the method's.
-        content: the photo.
-        styles: the paintings.
-        options: the method's; files that they name are told by what is in them.
-        encoder: what looks, which need not be the one that the options name.
-    """
-    files: dict[str, list[str]] = {}
-    values = options.to_dict() | {"encoder": encoder}
-    for spec in options.specs():
-        value = getattr(options, spec.name)
-        if spec.name not in FREE_TO_CHANGE and spec.kind is Path and value:
-            files[spec.name] = [_fingerprint_of_file(path) for path in (value if spec.many else (value,))]
-            del values[spec.name]
-    if options.init and Path(options.init).is_file() and options.init not in ("content", "noise", "fast"):
-        files["init"] = [_fingerprint_of_file(Path(options.init))]
-        values["init"] = "a file"
-    return {
-        "method": name,
-        "photo": _fingerprint(content.pixels),
-        "paintings": [_fingerprint(style.pixels) for style in styles],
-        "files": files,
-        "options": {key: value for key, value in values.items() if key not in FREE_TO_CHANGE},
-        "usual": {key: value for key, value in type(options)().to_dict().items() if key not in FREE_TO_CHANGE},
-    }
 
 
 def where(sight: Sight, plan: Plan) -> str:
@@ -351,38 +314,9 @@ def _beside(path: Path, token: str) -> Path:
 def _check_same_run(path: Path, saved: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """Raises an OptionError that names the first thing that differs."""
     with _Damaged(path):
-        what = _difference(saved, asked)
+        what = difference(saved, asked)
     if what:
         raise OptionError(one_line(f"{path} holds a run {what}; mend: {_MEND}"))
-
-
-def _difference(saved: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    if saved["method"] != asked["method"]:
-        return f"of {saved['method']}, not of {asked['method']}"
-    for name, told in (("photo", "another photo"), ("paintings", "other paintings")):
-        if saved[name] != asked[name]:
-            return f"of {told}"
-    for name in sorted({*saved["files"], *asked["files"]}):
-        if saved["files"].get(name) != asked["files"].get(name):
-            return f"with another {_flag(name)}" if name in saved["files"] else f"without {_flag(name)}"
-    # An option that came after the checkpoint: by its default the run is what it was
-    before, now = asked["usual"] | saved["options"], asked["options"]
-    for name in sorted(before.keys() & now.keys()):
-        if before[name] != now[name]:
-            return f"{_worded(name, before[name])}, not {_worded(name, now[name])}"
-    return ""
-
-
-def _worded(name: str, value: object) -> str:
-    if value is None or value is False or value == []:
-        return f"without {_flag(name)}"
-    if value is True:
-        return f"with {_flag(name)}"
-    return f"with {_flag(name)} {','.join(map(str, value)) if isinstance(value, list) else value}"
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def _plain(plan: Plan) -> list[Any]:
@@ -399,17 +333,3 @@ def _checksum(tensors: Mapping[str, Tensor]) -> int:
 
 def _added(checksum: int, tensor: Tensor) -> int:
     return zlib.crc32(tensor.numpy().reshape(-1).view(np.uint8).data, checksum)
-
-
-def _fingerprint(pixels: Pixels) -> str:
-    found = hashlib.sha256(str(pixels.shape).encode())
-    found.update(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data)
-    return found.hexdigest()
-
-
-def _fingerprint_of_file(path: Path) -> str:
-    """Of what is in it; of nothing when it cannot be read, which whoever needs it will say."""
-    with suppress(OSError):
-        if path.is_file():
-            return hashlib.sha256(path.read_bytes()).hexdigest()
-    return ""

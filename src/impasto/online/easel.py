@@ -9,7 +9,8 @@ from threading import Event as StopSignal
 from impasto.errors import OptionError
 from impasto.events import Event, Notice, Progress, Started
 from impasto.losses import Loss
-from impasto.online.checkpoint import Checkpoint, run_of
+from impasto.online.checkpoint import Checkpoint
+from impasto.online.identity import run_of
 from impasto.online.look import Look
 from impasto.online.mixing import mix_scales
 from impasto.online.options import OnlineOptions

@@ -11,7 +11,8 @@ from threading import Event as StopSignal
 from typing import Any
 
 from impasto.events import Done
-from impasto.fast.ghiasi import FastOptions, paint
+from impasto.fast.ghiasi import FastOptions, Undercoat, encode, paint
+from impasto.fast.style_code import StyleCode
 from impasto.image import fit, resize_picture, write
 from impasto.picture import Picture
 from impasto.studio.gallery import open_picture
@@ -45,14 +46,39 @@ def repaint(
     """
     start = time.perf_counter()
     asked = FastOptions.from_dict(options)
-    photo = _kept(store, content, side)
-    size = min(asked.size or max(photo.size), side)
-    events = paint(photo, [_kept(store, style, STYLE_SIDE) for style in styles], replace(asked, size=size),
-                   stop=StopSignal())  # fmt: skip
+    photo = _photo(store, content, side, asked.size)
+    own = _undercoat(store, content, side, asked.size, asked.style_scale) if 0 < asked.strength < 1 else None
+    events = paint(photo, [_style(store, style, asked) for style in styles], replace(asked, size=None),
+                   undercoat=own, stop=StopSignal())  # fmt: skip
     picture = next(event.picture for event in events if isinstance(event, Done))
     file = io.BytesIO()
     write(replace(picture, exif=None, settings={}), file, format=file_format, quality=90)
     return file.getvalue(), time.perf_counter() - start
+
+
+def _style(store: str, identity: str, options: FastOptions) -> Picture | StyleCode:
+    """A painting, or its code where that does not depend on the photo."""
+    recoloured = options.keep_color in ("linear", "histogram")
+    return _kept(store, identity, STYLE_SIDE) if recoloured else _code(store, identity)
+
+
+@lru_cache(maxsize=256)
+def _code(store: str, identity: str) -> StyleCode:
+    """How a painting's style reads."""
+    return encode(_kept(store, identity, STYLE_SIDE))
+
+
+@lru_cache(maxsize=4)
+def _undercoat(store: str, content: str, side: int, size: int | None, style_scale: float) -> Undercoat:
+    """The half of the work that a strength below 1 takes whatever the painting and the strength are."""
+    return Undercoat.of(_photo(store, content, side, size), FastOptions(style_scale=style_scale))
+
+
+@lru_cache(maxsize=4)
+def _photo(store: str, identity: str, side: int, size: int | None) -> Picture:
+    """A photo at the size at which it is to be painted, at most `side` on the long one."""
+    picture = _kept(store, identity, side)
+    return resize_picture(picture, fit(picture.size, min(size or max(picture.size), side)))
 
 
 @lru_cache(maxsize=16)

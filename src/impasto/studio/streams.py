@@ -23,7 +23,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from impasto.studio import metrics
 from impasto.studio.errors import BusyError, MissingError
-from impasto.studio.jobs.queue import OPEN, WAIT
+from impasto.studio.jobs.queue import WAIT
+from impasto.studio.jobs.rows import OPEN
 from impasto.studio.room import Room
 
 LOOK_SECONDS, BEAT_SECONDS, SLOW_SECONDS = 0.2, 15.0, 10.0

@@ -17,7 +17,8 @@ from sqlalchemy import select, text
 
 from impasto.studio.jobs.crew import PROGRAM, Crew
 from impasto.studio.jobs.database import Database
-from impasto.studio.jobs.queue import OPEN, Queue
+from impasto.studio.jobs.queue import Queue
+from impasto.studio.jobs.rows import OPEN
 from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
 from impasto.studio.jobs.worker import AGAIN, PARENT, PLACES
 from impasto.studio.limits import PREFIX, Limits
@@ -163,16 +164,44 @@ def test_a_job_that_hangs_is_tried_again_and_fails_in_the_end(
 
 
 @on_sqlite
-def test_a_job_that_does_not_heed_a_cancel_is_ended_with_its_worker(
+def test_a_job_that_does_not_heed_a_cancel_before_its_first_step_is_ended_with_its_worker(
     database: Database, store: Store, queue: Queue, environment: dict[str, str]
 ) -> None:
     job = ordered(queue, keep(database, store))
-    told = {f"{PREFIX}CANCEL_SECONDS": "0.5"}
+    told = {f"{PREFIX}CANCEL_SECONDS": "600"}
     process = subprocess.Popen([sys.executable, "-c", HANGS], env=environment | told)
     until(lambda: state(queue, job) == "running")
     queue.cancel(job, OWNER)
     assert process.wait(30) == AGAIN
     assert (state(queue, job), queue.get(job, OWNER).error, queue.alive()) == ("cancelled", None, 0)
+
+
+HANGS_LATER = """
+import time
+from impasto.events import Progress
+from impasto.studio.jobs import worker
+def perform(*_, on_event, **__):
+    on_event(Progress(1, 9, (8, 8), {}, 0.1, 0.8))
+    time.sleep(600)
+worker.perform = perform
+worker.main()
+"""
+
+
+@on_sqlite
+def test_a_job_that_does_not_heed_a_cancel_after_its_first_step_is_waited_for(
+    database: Database, store: Store, queue: Queue, environment: dict[str, str]
+) -> None:
+    job = ordered(queue, keep(database, store))
+    told = {f"{PREFIX}CANCEL_SECONDS": "4"}
+    process = subprocess.Popen([sys.executable, "-c", HANGS_LATER], env=environment | told)
+    until(lambda: (queue.get(job, OWNER).stand or {}).get("step") == 1)
+    queue.cancel(job, OWNER)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    assert state(queue, job) == "running"
+    assert process.wait(30) == AGAIN
+    assert state(queue, job) == "cancelled"
 
 
 BEGIN = """

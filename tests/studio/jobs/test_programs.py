@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from impasto.studio.jobs.database import Database
-from impasto.studio.jobs.queue import OPEN, Queue
+from impasto.studio.jobs.queue import Queue
+from impasto.studio.jobs.rows import OPEN
 from impasto.studio.jobs.worker import PLACES
 from impasto.studio.limits import PREFIX
 from impasto.studio.store import Store

@@ -17,7 +17,8 @@ from sqlalchemy import func, insert, select, update
 from impasto.errors import OptionError
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
 from impasto.studio.jobs.database import Database, alone
-from impasto.studio.jobs.queue import Claim, Queue
+from impasto.studio.jobs.queue import Queue
+from impasto.studio.jobs.rows import Claim
 from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
 from impasto.studio.limits import Limits
 from impasto.studio.store import Store

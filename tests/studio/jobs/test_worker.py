@@ -372,6 +372,20 @@ class TestPatience:
         too_long = patience.over(now + 54, stopping=True)  # steps go on, all the same
         assert too_long == "nothing moved when it was to stop"
 
+    def test_a_cancelled_job_of_which_there_is_nothing_to_keep_is_not_waited_for(self) -> None:
+        patience, now = self.begun()
+        patience.cancelled()
+        assert patience.over(now + 5, stopping=True) is None
+        assert patience.over(now + 5.6, stopping=True) == "nothing moved when it was to stop"
+
+    def test_one_that_has_made_a_step_is(self) -> None:
+        patience, now = self.begun()
+        patience.heard(now + 1, kept=True)
+        patience.cancelled()
+        assert patience.over(now + 5, stopping=True) is None
+        assert patience.over(now + 5.6, stopping=True) is None
+        assert patience.over(now + 26, stopping=True)
+
     def test_who_makes_long_steps_is_stopped_between_two(self) -> None:
         patience, now = self.begun()
         patience.heard(now + 60)

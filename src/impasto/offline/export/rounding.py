@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto.image import fit, resize
-from impasto.machine import physical_cores
+from impasto.machine import threads
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -84,5 +84,5 @@ def _session(model: ModelProto) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = physical_cores()
+    options.intra_op_num_threads = threads()
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -8,25 +8,30 @@ do distributed locking). The clock is the database's, the same for all machines.
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
-from sqlalchemy.sql.elements import ColumnElement
 
-from impasto.errors import OptionError
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
 from impasto.studio.jobs.database import Database, alone
+from impasto.studio.jobs.rows import (
+    OPEN,
+    Claim,
+    Values,
+    claimable,
+    forget,
+    held,
+    known_job,
+    row_of,
+    same_key,
+    tell,
+)
 from impasto.studio.jobs.tables import events, jobs, needs, pictures, workers
 from impasto.studio.limits import Limits
-
-OPEN = ("queued", "running")
-"""States of a job that is not over."""
 
 ALWAYS = 1 << 62
 """More free places than anybody can take."""
@@ -39,27 +44,6 @@ WAIT = 5
 
 SMALLER = "a smaller size"
 """What mends most of what a worker dies of."""
-
-Values = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A worker's hold on a job.
-
-    Attributes:
-        id: the job's.
-        fence: what the job's fence was raised to.
-        order: what is asked for.
-        owner: whose it is.
-        attempt: 1 for the first.
-    """
-
-    id: str
-    fence: int
-    order: Values
-    owner: str
-    attempt: int
 
 
 class Queue:
@@ -88,7 +72,7 @@ class Queue:
             BusyError: when the queue is full, or the client has as many jobs as it may.
         """
         with self._database.read() as connection:
-            free = self._check_room(connection, client, quick, select(jobs.c.id).where(*_same(owner, key)))
+            free = self._check_room(connection, client, quick, select(jobs.c.id).where(*same_key(owner, key)))
         with self._lock:
             if free <= self._entering:
                 raise BusyError("others take the last places just now; mend: try again later", WAIT)
@@ -106,7 +90,7 @@ class Queue:
             OptionError: when the key stands for another order.
         """
         with self._database.read() as connection:
-            return _known(connection, order, owner, key)
+            return known_job(connection, order, owner, key)
 
     def submit(
         self, order: Values, *, owner: str, client: str, reads: Sequence[str] = (), key: str | None = None,
@@ -124,7 +108,7 @@ class Queue:
         """
         with self._database.write() as connection:
             alone(connection)
-            if known := _known(connection, order, owner, key):
+            if known := known_job(connection, order, owner, key):
                 return known
             self._check_room(connection, client, quick)
             wanted = set(reads)
@@ -138,7 +122,7 @@ class Queue:
             ))  # fmt: skip
             for picture in wanted:
                 connection.execute(insert(needs).values(job=identity, picture=picture))
-            _tell(connection, identity, "state", {"state": "queued"})
+            tell(connection, identity, "state", {"state": "queued"})
         return identity
 
     def get(self, identity: str, owner: str) -> Row[Any]:
@@ -148,7 +132,7 @@ class Queue:
             MissingError: when there is none of that name, or it is somebody else's.
         """
         with self._database.read() as connection:
-            return _row(connection, identity, owner)
+            return row_of(connection, identity, owner)
 
     def list(
         self, owner: str, *, state: str | None = None, limit: int = 50, before: float | None = None
@@ -175,7 +159,7 @@ class Queue:
             MissingError: when there is none of that name.
         """
         with self._database.write() as connection:
-            row = _row(connection, identity, owner, lock=True)
+            row = row_of(connection, identity, owner, lock=True)
             silent = row.state == "running" and row.lease < self._database.clock(connection)
             if row.state == "queued" or silent:
                 self._end(connection, identity, "cancelled")
@@ -194,7 +178,7 @@ class Queue:
         """
         with self._database.write() as connection:
             alone(connection)
-            row = _row(connection, identity, owner, lock=True)
+            row = row_of(connection, identity, owner, lock=True)
             if row.state in OPEN:
                 raise ConflictError(f"the job is {row.state}; mend: cancel it first")
             if connection.scalar(select(needs.c.job).where(needs.c.picture == row.result).limit(1)):
@@ -220,7 +204,7 @@ class Queue:
         """Whether there is a job to claim, or one to take back from a silent worker; reads only."""
         silent = (jobs.c.state == "running") & (jobs.c.lease < self._database.now)
         with self._database.read() as connection:
-            return connection.execute(select(jobs.c.id).where(_waiting(quick) | silent).limit(1)).first() is not None
+            return connection.execute(select(jobs.c.id).where(claimable(quick) | silent).limit(1)).first() is not None
 
     def claim(self, worker: str, *, quick: bool = False) -> Claim | None:
         """The oldest job that waits, or the oldest quick one, now this worker's; None when there is none."""
@@ -228,7 +212,7 @@ class Queue:
             self._reap(connection)
             self._report(connection, worker, None)
             oldest = (
-                select(jobs).where(_waiting(quick)).order_by(jobs.c.created, jobs.c.id).limit(1)
+                select(jobs).where(claimable(quick)).order_by(jobs.c.created, jobs.c.id).limit(1)
                 .with_for_update(skip_locked=True)
             )  # fmt: skip
             row = connection.execute(oldest).first()
@@ -240,7 +224,7 @@ class Queue:
                 started=self._database.now, lease=self._database.now + self._limits.lease_seconds,
             ))  # fmt: skip
             self._report(connection, worker, row.id)
-            _tell(connection, row.id, "state", {"state": "running", "attempt": claim.attempt})
+            tell(connection, row.id, "state", {"state": "running", "attempt": claim.attempt})
             return claim
 
     def beat(self, worker: str, claim: Claim | None = None) -> None:
@@ -256,7 +240,7 @@ class Queue:
 
     def asked_to_stop(self, claim: Claim) -> bool:
         """Whether the job is to be cancelled, or is no longer this worker's."""
-        wanted = select(jobs.c.cancel).where(*_held(claim))
+        wanted = select(jobs.c.cancel).where(*held(claim))
         with self._database.read() as connection:
             cancel = connection.scalar(wanted)
             return cancel is None or bool(cancel)
@@ -269,7 +253,7 @@ class Queue:
         """
         with self._database.write() as connection:
             self._change(connection, claim, stand=dict(stand))
-            _tell(connection, claim.id, kind, data)
+            tell(connection, claim.id, kind, data)
 
     def finish(self, claim: Claim, state: str, *, result: Values | None = None, error: str | None = None) -> None:
         """Ends a job: state, result and last event together or not at all.
@@ -304,7 +288,7 @@ class Queue:
             if connection.scalar(select(jobs.c.cancel).where(jobs.c.id == claim.id)):
                 self._end(connection, claim.id, "cancelled")
             else:
-                _tell(connection, claim.id, "state", {"state": "queued"})
+                tell(connection, claim.id, "state", {"state": "queued"})
 
     def abandon(self, claim: Claim, why: str, *, mend: str = SMALLER) -> bool:
         """Gives a job up that got stuck; the attempt counts. It is another worker's now, or over.
@@ -321,7 +305,7 @@ class Queue:
             LostError: when the job is no longer this worker's.
         """
         with self._database.write() as connection:
-            row = connection.execute(select(jobs).where(*_held(claim)).with_for_update()).first()
+            row = connection.execute(select(jobs).where(*held(claim)).with_for_update()).first()
             if row is None:
                 raise LostError(f"job {claim.id} is another worker's by now")
             return self._give_up(connection, row, why, mend)
@@ -382,7 +366,7 @@ class Queue:
         else:
             values = {"state": "queued", "fence": row.fence + 1, "lease": None, "worker": None, "stand": {}}
             connection.execute(update(jobs).where(jobs.c.id == row.id).values(values))
-            _tell(connection, row.id, "state", {"state": "queued"})
+            tell(connection, row.id, "state", {"state": "queued"})
         return over
 
     def _report(self, connection: Connection, worker: str, job: str | None) -> None:
@@ -391,61 +375,11 @@ class Queue:
             connection.execute(insert(workers).values(id=worker, beat=self._database.now, job=job))
 
     def _change(self, connection: Connection, claim: Claim, **values: Any) -> None:
-        if not connection.execute(update(jobs).where(*_held(claim)).values(values)).rowcount:
+        if not connection.execute(update(jobs).where(*held(claim)).values(values)).rowcount:
             raise LostError(f"job {claim.id} is another worker's by now")
 
     def _end(self, connection: Connection, identity: str, state: str, **values: Any) -> None:
         ended = {"state": state, "finished": self._database.now, "lease": None, "worker": None, **values}
         connection.execute(update(jobs).where(jobs.c.id == identity).values(fence=jobs.c.fence + 1, **ended))
         connection.execute(delete(needs).where(needs.c.job == identity))
-        _tell(connection, identity, "end", {"state": state})
-
-
-def forget(connection: Connection, row: Row[Any]) -> str | None:
-    """Deletes a job that is over, with its events and the row of its result; returns the result's id."""
-    connection.execute(delete(events).where(events.c.job == row.id))
-    connection.execute(delete(jobs).where(jobs.c.id == row.id))
-    if row.result:
-        connection.execute(delete(pictures).where(pictures.c.id == row.result))
-    return row.result  # type: ignore[no-any-return]
-
-
-def _row(connection: Connection, identity: str, owner: str, *, lock: bool = False) -> Row[Any]:
-    wanted = select(jobs).where(jobs.c.id == identity, jobs.c.owner == owner)
-    row = connection.execute(wanted.with_for_update() if lock else wanted).first()
-    if row is None:
-        raise MissingError("there is no such job")
-    return row
-
-
-def _waiting(quick: bool) -> ColumnElement[bool]:
-    """Jobs that a worker may claim."""
-    waits: ColumnElement[bool] = jobs.c.state == "queued"
-    return waits & jobs.c.quick if quick else waits
-
-
-def _same(owner: str, key: str | None) -> tuple[Any, ...]:
-    """The job for which a key stands; without a key there is none."""
-    return jobs.c.owner == owner, jobs.c.key == key, jobs.c.key.is_not(None)
-
-
-def _known(connection: Connection, order: Values, owner: str, key: str | None) -> str | None:
-    """The job of a key, whose order must be this one; what its result is called is not asked for, but made of names."""
-    found = connection.execute(select(jobs.c.id, jobs.c.order).where(*_same(owner, key))).one_or_none() if key else None
-    if found is None:
-        return None
-    asked = json.loads(json.dumps(order))  # as it is read again
-    if {**found.order, "label": None} != {**asked, "label": None}:
-        raise OptionError("this Idempotency-Key stands for another order; mend: one of its own for each")
-    return str(found.id)
-
-
-def _held(claim: Claim) -> tuple[Any, ...]:
-    return jobs.c.id == claim.id, jobs.c.fence == claim.fence, jobs.c.state == "running"
-
-
-def _tell(connection: Connection, identity: str, kind: str, data: Values) -> None:
-    """Appends an event. The job's row is locked by this very update, so that numbers have no gaps and no twins."""
-    told = update(jobs).where(jobs.c.id == identity).values(told=jobs.c.told + 1).returning(jobs.c.told)
-    number = connection.execute(told).scalar_one()
-    connection.execute(insert(events).values(job=identity, number=number, kind=kind, data=dict(data)))
+        tell(connection, identity, "end", {"state": state})

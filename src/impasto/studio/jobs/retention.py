@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select
 
 from impasto.studio import logs
 from impasto.studio.jobs.database import Database, alone
-from impasto.studio.jobs.queue import OPEN, forget
+from impasto.studio.jobs.rows import OPEN, forget
 from impasto.studio.jobs.tables import jobs, needs, pictures
 from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
 

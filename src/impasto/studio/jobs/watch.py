@@ -10,11 +10,15 @@ from threading import Event as StopSignal
 
 from impasto.studio import logs
 from impasto.studio.errors import LostError
-from impasto.studio.jobs.queue import Claim, Queue
+from impasto.studio.jobs.queue import Queue
+from impasto.studio.jobs.rows import Claim
 from impasto.studio.limits import Limits
 
 LOOK_SECONDS = 0.25
 """Between looks for a job, or for a wish to cancel one."""
+
+EMPTY_SECONDS = 0.5
+"""That a cancelled job may take to end by itself while there is nothing of it to keep."""
 
 log = logs.get("worker")
 
@@ -46,9 +50,9 @@ class Watch:
         self._over.set()
         self._thread.join()
 
-    def heard(self) -> None:
-        """The painting goes on."""
-        self._patience.heard(time.monotonic())
+    def heard(self, *, kept: bool = False) -> None:
+        """The painting goes on; `kept` from the first step on, which would be kept if it were cancelled now."""
+        self._patience.heard(time.monotonic(), kept=kept)
 
     def done(self) -> None:
         """The painting is over; what is left is to keep it."""
@@ -76,6 +80,7 @@ class Watch:
         if self.lost:
             return
         if self._queue.asked_to_stop(self._claim):
+            self._patience.cancelled()
             self.stop.set()
         if time.monotonic() - self._renewed >= beat_seconds(self._limits):
             self._queue.beat(self._worker, self._claim)
@@ -97,10 +102,16 @@ class Patience:
     def __init__(self, limits: Limits) -> None:
         self._silent, self._grace = limits.silent_seconds, limits.cancel_seconds
         self._last, self._longest, self._told, self._done = time.monotonic(), 0.0, math.inf, False
+        self._kept = self._cancelled = False
 
-    def heard(self, now: float) -> None:
-        """It has made a step, or said something else."""
+    def heard(self, now: float, *, kept: bool = False) -> None:
+        """It has made a step, or said something else; `kept` when there is a picture worth keeping from now on."""
         self._longest, self._last = max(self._longest, now - self._last), now
+        self._kept |= kept
+
+    def cancelled(self) -> None:
+        """Nobody wants it any more, but for the picture so far."""
+        self._cancelled = True
 
     def done(self, now: float) -> None:
         """It has ended: the picture is being kept, and is not thrown away for the seconds that takes."""
@@ -112,9 +123,14 @@ class Patience:
             return f"nothing moved for {self._silent:g} s"
         if stopping and not self._done:
             self._told = min(self._told, now)
-            if now - self._told > max(self._grace, 2 * self._longest):  # whose steps are long is stopped between two
+            if now - self._told > self._allowed():
                 return "nothing moved when it was to stop"
         return None
+
+    def _allowed(self) -> float:
+        """Seconds to end in: whose steps are long is stopped between two, and who has made none is not waited for."""
+        empty = self._cancelled and not self._kept
+        return min(EMPTY_SECONDS, self._grace) if empty else max(self._grace, 2 * self._longest)
 
 
 def beat_seconds(limits: Limits) -> float:

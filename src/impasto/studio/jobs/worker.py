@@ -27,7 +27,8 @@ from impasto.studio import logs
 from impasto.studio.decoding import packed, thumbnail
 from impasto.studio.errors import AwayError, LostError, StoppedError
 from impasto.studio.jobs.database import Database
-from impasto.studio.jobs.queue import Claim, Queue
+from impasto.studio.jobs.queue import Queue
+from impasto.studio.jobs.rows import Claim
 from impasto.studio.jobs.watch import LOOK_SECONDS, Watch, beat_seconds
 from impasto.studio.limits import Limits
 from impasto.studio.orders import Order, check_steps, perform, without_flags
@@ -228,7 +229,7 @@ class _Report:
     def __call__(self, event: Event) -> None:
         """What the method calls."""
         now = time.monotonic()
-        self.watch.heard()
+        self.watch.heard(kept=isinstance(event, Progress))
         if isinstance(event, Started):
             if self.watch.stop.is_set():  # cancelled while its parts were loaded: the first step is not made any more
                 raise StoppedError("before the first step")

@@ -5,6 +5,10 @@ import { fast } from "./api.js";
 /** Pixels while a slider moves, and once it rests. */
 const QUICK = 512;
 const FINE = 1024;
+/** Milliseconds in which a slider's picture should be there; where fine strokes take longer, a smaller one comes first,
+ * of at least so many pixels. */
+const SOON = 900;
+const SMALL = 192;
 /** Pixels below which nothing is painted; smaller photos are enlarged. */
 const LEAST = 16;
 /** Milliseconds until a finer picture is asked for, and how long it may take: no quick one can be had meanwhile. */
@@ -23,12 +27,12 @@ export function watchLive(callback) { onBusy = callback; }
  * Wishes for a picture: soon a small one, and a finer one when no other wish follows.
  * @param {() => any} order what to send, asked when its turn comes
  * @param {number} longest pixels that the picture will have in the end
- * @param {(blob: Blob, fine: boolean) => void} onPicture
+ * @param {(blob: Blob) => void} onPicture
  * @param {(error: Error) => void} onTrouble
  */
 export function paintLive(order, longest, onPicture, onTrouble) {
   clearTimeout(resting);
-  wish = { order, longest, onPicture, onTrouble, size: QUICK };
+  wish = { order, longest, onPicture, onTrouble, size: 0 };
   if (!busy) next();
 }
 
@@ -41,6 +45,25 @@ export function stopLive() {
 
 let current = null;
 
+/** Milliseconds for each pixel that the network works on, as the last picture had it; not the first, which is slow. */
+let pace = 0;
+let warm = false;
+
+/** Pixels that are worked on for a picture of this long side: its own, or more where strokes are finer. */
+const work = (size, scale) => (size / Math.min(1, scale)) ** 2;
+
+/** The long side of the picture that comes first. */
+function soon(scale) {
+  const side = pace ? Math.sqrt(SOON / pace) * Math.min(1, scale) : QUICK;
+  return side >= QUICK ? QUICK : Math.max(SMALL, 32 * Math.floor(side / 32));
+}
+
+/** The next finer picture's long side; none when it would keep others waiting. */
+function finer({ size, longest }, scale) {
+  const aim = Math.min(size < QUICK ? QUICK : FINE, longest);
+  return aim > size && (aim <= QUICK || pace * work(aim, scale) < PATIENCE) ? aim : 0;
+}
+
 async function next() {
   busy = true;
   onBusy(true);
@@ -48,19 +71,24 @@ async function next() {
     const now = wish;
     wish = null;
     current = now;
+    const first = !now.size;
     try {
+      const { content, styles, options } = now.order();
+      const scale = options.style_scale ?? 1;
+      if (first) now.size = Math.max(LEAST, Math.min(soon(scale), now.longest));
       const begun = performance.now();
-      const blob = await ask(now);
-      const times = (Math.min(FINE, now.longest) / QUICK) ** 2; // the work grows with the pixels
-      const finer = now.size === QUICK && times > 1 && times * (performance.now() - begun) < PATIENCE;
+      const blob = await ask(content, styles, options, now.size);
+      if (warm) pace = (performance.now() - begun) / work(now.size, scale);
+      warm = true;
       if (current !== now) continue;
-      await now.onPicture(blob, now.size === FINE); // an older picture is still nearer to the wish than none
-      if (!wish && finer) resting = setTimeout(() => again({ ...now, size: FINE }), REST);
+      await now.onPicture(blob); // an older picture is still nearer to the wish than none
+      const size = finer(now, scale);
+      if (!wish && size) resting = setTimeout(() => again({ ...now, size }), size > QUICK ? REST : 0);
     } catch (error) {
-      if (current !== now || now.size === FINE) continue; // what is shown is good; it only stays as it is
+      if (current !== now || !first) continue; // what is shown is good; it only stays as it is
       if (error.status === 429 && !wish) { // others are before us: our turn comes
         await new Promise((done) => { setTimeout(done, 1000 * (error.after || 1)); });
-        if (current === now) wish ??= now;
+        if (current === now) wish ??= { ...now, size: 0 };
       } else if (!wish) now.onTrouble(error);
     }
   }
@@ -73,8 +101,7 @@ function again(now) {
   if (!busy) next();
 }
 
-function ask({ order, size, longest }) {
-  const { content, styles, options } = order();
+function ask(content, styles, options, size) {
   const { mask: _, ...rest } = options; // the mask is laid over here
-  return fast({ content, styles, options: { ...rest, size: Math.max(LEAST, Math.min(size, longest)) }, format: "jpeg" });
+  return fast({ content, styles, options: { ...rest, size }, format: "jpeg" });
 }
