@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from . import browser as shared
-from .browser import choose, file, kept, paint, photo, violations
+from .browser import choose, file, kept, paint, photo, pick_method, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -88,3 +88,36 @@ class TestAllOfThem:
         page.click("dialog.sure button:has-text('Delete')")
         page.wait_for_selector("#pictures-trouble:has-text('a job needs')")
         assert page.is_visible("#pictures")
+
+
+class TestElsewhere:
+    """What another tab has deleted or brought."""
+
+    def test_a_painting_deleted_elsewhere_is_chosen_no_longer(self, page: Page) -> None:
+        paint(page)
+        page.set_input_files("#style-file", file("own.png", photo()))
+        page.wait_for_selector(".swatch[aria-pressed=true]:has-text('own')")
+        assert page.request.delete(f"{page.url}api/pictures/{kept(page)['styles'][0]['id']}").status == 204
+        page.focus("#option-strength")
+        page.keyboard.press("Home")
+        page.wait_for_selector("#notice:has-text('No longer here: the painting; choose again.')")
+        page.wait_for_selector(".swatch:has-text('own')", state="detached")
+        assert kept(page)["styles"] == []
+        assert page.is_hidden("#stage-trouble")
+
+    def test_a_photo_deleted_elsewhere_is_chosen_no_longer(self, page: Page) -> None:
+        paint(page)
+        assert page.request.delete(f"{page.url}api/pictures/{kept(page)['photo']['id']}").status == 204
+        pick_method(page, "gatys")
+        page.click("#start")
+        page.wait_for_selector("#notice:has-text('No longer here: the photo; choose again.')")
+        assert page.is_visible("#choose-photo")
+        assert page.is_hidden("#form-trouble")
+
+    def test_whoever_comes_back_to_a_tab_finds_what_another_brought(self, page: Page) -> None:
+        with page.expect_request("**/api/styles"):
+            page.request.post(
+                f"{page.url}api/pictures", multipart={"file": file("brought.png", photo()), "kind": "style"}
+            )
+            page.evaluate("() => dispatchEvent(new Event('focus'))")
+        page.wait_for_selector(".swatch:has-text('brought')")

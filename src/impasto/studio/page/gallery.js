@@ -9,24 +9,31 @@ import { send } from "./uploads.js";
 
 let styles = [];
 let drawn = "";
+let asked = 0;
+let heard = 0;
 
-/** Reads the list of paintings and listens to whoever brings more. */
-export async function openGallery() {
+/** Listens to whoever brings more paintings. */
+export function openGallery() {
   const file = byId("style-file");
   file.addEventListener("change", () => { takePaintings([...file.files]); file.value = ""; });
   byId("several").addEventListener("change", (event) => {
     const several = event.target.checked;
     change({ several, styles: several ? state.styles : state.styles.slice(0, 1) });
   });
-  await refreshGallery();
 }
 
-/** Reads the list anew; a painting that is gone is chosen no longer. */
+/** Reads the list anew; a painting that is gone is chosen no longer. @returns {Promise<number>} how many of those chosen */
 export async function refreshGallery() {
-  styles = await get("/api/styles");
+  asked += 1;
+  const mine = asked;
+  const found = await get("/api/styles");
+  if (mine < heard) return 0; // whoever asked later knows more
+  [heard, styles] = [mine, found];
   const left = state.styles.filter(({ id }) => styleOf(id));
-  if (left.length < state.styles.length) change({ styles: left });
+  const fewer = state.styles.length - left.length;
+  if (fewer) change({ styles: left });
   drawGallery();
+  return fewer;
 }
 
 /** What a name or id stands for, if it is still there. */

@@ -10,9 +10,10 @@ import { paintLive, stopLive, watchLive } from "./live.js";
 import { brushing, end as endMask, openMask, resumeMask } from "./mask.js";
 import { masked } from "./masked.js";
 import { called, drawMethods, fits, openMethods, USUAL } from "./method.js";
+import { catchUp, openMissing } from "./missing.js";
 import { drawForm, learn, sifted } from "./options.js";
 import { complete, isFast, wanted } from "./order.js";
-import { drawPhoto, forgetMissing, openPhoto } from "./photo.js";
+import { drawPhoto, openPhoto } from "./photo.js";
 import { openPictures } from "./pictures.js";
 import { promise } from "./promise.js";
 import { apply, without } from "./restore.js";
@@ -45,8 +46,9 @@ async function begin() {
   openMethods(methods);
   if (!fits(state.method, state.mode)) change({ method: USUAL[state.mode], job: null });
   listen(); // before whatever else is waited for: what somebody clicks meanwhile counts
-  await openGallery();
-  await forgetMissing();
+  openGallery();
+  await catchUp();
+  openMissing();
   drawAll();
   await openHistory({ open: look, forgotten: (id) => id === state.job && change({ job: null }), gone, back });
   if (state.job) watchJob(state.job); else refresh();
@@ -158,6 +160,7 @@ function live() {
     byId("keep").hidden = state.job !== null;
     say("Painted anew");
   }, async (error) => { // what hangs there was painted of something else
+    if (await catchUp()) return; // with what is left the page goes on
     await show({ photo, title: stem(photo.name) });
     byId("keep").hidden = true;
     tell(error.message, "stage-trouble");
@@ -181,7 +184,7 @@ async function start() {
     }, stop.signal);
     tell("", "form-trouble");
     if (job) { change({ job: job.id }); refreshHistory(); }
-  } catch (error) { tell(error.message, "form-trouble"); } finally {
+  } catch (error) { tell(await catchUp() ? "" : error.message, "form-trouble"); } finally {
     ordering = null;
     give.hidden = true;
     drawStart();
@@ -254,6 +257,7 @@ function back() {
   tell("");
   say("The studio is back");
   if (!state.job) refresh();
+  catchUp();
 }
 
 /** Once the studio answers again, the page begins anew; of its own faults it does so only when asked. */

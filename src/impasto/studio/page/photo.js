@@ -1,6 +1,5 @@
 /** The photo: picked, dropped, pasted; and where whatever else is dropped or pasted goes. */
 
-import { get } from "./api.js";
 import { byId, notice, say, tell } from "./dom.js";
 import { forgetPaintings, takePaintings } from "./gallery.js";
 import { forgetPicture } from "./pictures.js";
@@ -32,14 +31,6 @@ export function drawPhoto() {
   byId("photo-button").classList.toggle("having", Boolean(photo));
   byId("photo-label").textContent = photo ? "Change" : "Choose";
   byId("photo-name").textContent = photo ? `${photo.name}, ${photo.width} by ${photo.height} pixels` : "no photo yet";
-}
-
-/** A photo or a mask that was deleted meanwhile is chosen no longer. */
-export async function forgetMissing() {
-  for (const name of ["photo", "mask"]) {
-    const gone = (error) => error.status === 404 && change({ [name]: null });
-    if (state[name]) await get(`/api/pictures/${state[name].id}`).catch(gone);
-  }
 }
 
 /** Takes the first file as the photo; one that Impasto painted brings its settings back instead. */
