@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from . import browser as shared
-from .browser import STYLE, choose, order_slow, paint, shown
+from .browser import STYLE, choose, order_slow, paint, photo, shown
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
@@ -117,6 +117,26 @@ class TestTheFinerPicture:
         assert page.is_visible("#after")
         assert page.is_visible("#keep")
         assert page.is_hidden("#stage-trouble")
+
+    def test_a_tiny_photo_does_not_make_the_next_one_small(self, page: Page) -> None:
+        file, asked = io.BytesIO(), []
+        Image.new("RGB", (64, 48), "teal").save(file, "jpeg")
+
+        def answer(route: Route) -> None:
+            told: Any = route.request.post_data_json
+            asked.append(told["options"]["size"])
+            time.sleep(0.1)
+            route.fulfill(body=file.getvalue(), content_type="image/jpeg")
+
+        page.route("**/api/fast", answer)
+        choose(page, size=(64, 48))
+        for style in (STYLE, "Gold mosaic", "Knife sea"):
+            before = page.get_attribute("#after", "src") or ""
+            page.click(f".swatch:has-text('{style}')")
+            page.wait_for_selector(f"#after[src]:not([src='{before}'])")
+        page.set_input_files("#photo-file", {"name": "b.png", "mimeType": "image/png", "buffer": photo((512, 384))})
+        page.wait_for_selector("#before[alt='The photo b.png']", state="attached")
+        assert asked == [64, 64, 64, 512]
 
 
 class TestStopping:

@@ -45,16 +45,24 @@ export function stopLive() {
 
 let current = null;
 
-/** Milliseconds for each pixel that the network works on, as the last picture had it; not the first, which is slow. */
+/** Milliseconds for each pixel that the network works on, as the last picture had it; the first one, for which all is
+ * loaded, says nothing of the next small one, but that a large one may keep others waiting it does. */
 let pace = 0;
 let warm = false;
 
 /** Pixels that are worked on for a picture of this long side: its own, or more where strokes are finer. */
 const work = (size, scale) => (size / Math.min(1, scale)) ** 2;
 
+/** Of a tiny picture nearly all is the way there and back, which tells nothing of larger ones. */
+function learn(milliseconds, size, scale) {
+  if (size < SMALL) return;
+  warm = pace > 0;
+  pace = milliseconds / work(size, scale);
+}
+
 /** The long side of the picture that comes first. */
 function soon(scale) {
-  const side = pace ? Math.sqrt(SOON / pace) * Math.min(1, scale) : QUICK;
+  const side = warm ? Math.sqrt(SOON / pace) * Math.min(1, scale) : QUICK;
   return side >= QUICK ? QUICK : Math.max(SMALL, 32 * Math.floor(side / 32));
 }
 
@@ -78,8 +86,7 @@ async function next() {
       if (first) now.size = Math.max(LEAST, Math.min(soon(scale), now.longest));
       const begun = performance.now();
       const blob = await ask(content, styles, options, now.size);
-      if (warm) pace = (performance.now() - begun) / work(now.size, scale);
-      warm = true;
+      learn(performance.now() - begun, now.size, scale);
       if (current !== now) continue;
       await now.onPicture(blob); // an older picture is still nearer to the wish than none
       const size = finer(now, scale);
