@@ -129,6 +129,20 @@ class TestTokens:
                 refused(client.get(path), 401, "token")
             refused(client.post("/api/pictures", files={"file": png()}), 401)
 
+    def test_browsers_get_a_page_to_give_it_on_and_nothing_else(self, closed: Served) -> None:
+        seen = {"accept": "text/html,*/*;q=0.8"}
+        with closed.client(**seen) as client:
+            for told in ({}, {"token": "wrong"}, {"token": ""}):
+                answer = client.get("/", params=told)
+                assert (answer.status_code, answer.headers["content-type"]) == (401, "text/html; charset=utf-8")
+                assert ("not known here" in answer.text) == bool(told.get("token"))
+                assert all(answer.headers[name] == value for name, value in HEADERS.items())
+            for path in ("/page/style.css", "/page/icon.svg"):
+                assert client.get(path).status_code == 200
+            for path in ("/page/main.js", "/page/index.html", "/page/", "/api/limits"):
+                refused(client.get(path), 401, "token")
+            refused(client.post("/"), 401)
+
     def test_nothing_more_is_taken_from_who_has_none(self, closed: Served) -> None:
         head = b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         with socket.create_connection(("127.0.0.1", closed.port), 10) as line:

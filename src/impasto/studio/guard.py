@@ -14,7 +14,9 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from http.cookies import SimpleCookie
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -28,7 +30,11 @@ COOKIE = "impasto_token"
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 SAFE = ("GET", "HEAD", "OPTIONS")
 LISTEN_SECONDS = 2.0
-OPEN_PATHS = ("/healthz", "/readyz")
+OPEN_PATHS = ("/healthz", "/readyz", "/page/style.css", "/page/icon.svg")
+"""What needs no token: signs of life, and what the page at the door is drawn with."""
+
+DOOR = Path(__file__).parent / "page" / "door.html"
+_WRONG = b'<p class="trouble" role="alert">That token is not known here.</p>'
 
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob:; object-src 'none'; base-uri 'none'; "
@@ -89,7 +95,7 @@ class Guard:
         owner = self._owner(scope, headers)
         if owner is None:
             why = "a token is needed; open the address that `impasto studio` printed"
-            await _answer(send, 401, why, receive=receive)
+            await _answer(send, 401, why, receive=receive, page=_door(scope, headers))
             return
         address = (scope.get("client") or ["local"])[0]
         client = owner if self._rules.tokens else address  # who has a token is one, from however many places he calls
@@ -182,12 +188,24 @@ def _too_many(limit: int) -> str:
     return f"at most {limit} bytes are taken"
 
 
-async def _answer(send: Send, status: int, error: str, *, receive: Receive) -> None:
+def _door(scope: Scope, headers: Headers) -> bytes | None:
+    """A page that asks for the token, for somebody who looks at ours with a browser; None for programs."""
+    if scope["path"] != "/" or scope["method"] != "GET" or "text/html" not in headers.get("accept", ""):
+        return None
+    wrong = "token" in parse_qs(scope["query_string"].decode("latin-1"))
+    return _door_page().replace(b"<!-- trouble -->", _WRONG if wrong else b"")
+
+
+@cache
+def _door_page() -> bytes:
+    return DOOR.read_bytes()
+
+
+async def _answer(send: Send, status: int, error: str, *, receive: Receive, page: bytes | None = None) -> None:
     """Refuses; the connection ends with it, as a body may be on its way that nobody will read."""
-    body = json.dumps({"error": error}).encode()
-    headers = [
-        (b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")
-    ]  # fmt: skip
+    body = page or json.dumps({"error": error}).encode()
+    kind = b"text/html; charset=utf-8" if page else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     out = with_headers(send)
     await out({"type": "http.response.start", "status": status, "headers": headers})
     await out({"type": "http.response.body", "body": body, "more_body": True})

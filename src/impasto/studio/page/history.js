@@ -10,6 +10,8 @@ const OPEN = ["queued", "running"];
 const OFTEN = 2000;
 const SELDOM = 8000;
 const PAGE = 24;
+/** What is answered to somebody whose token is not, or no longer, known. */
+const NOBODY = 401;
 const STATES = { queued: "waiting", running: "painting", done: "", failed: "failed", cancelled: "stopped" };
 
 let jobs = [];
@@ -17,7 +19,7 @@ let older = [];
 let told = { open: () => {}, gone: () => {}, back: () => {} };
 let shown = "";
 let timer = 0;
-let away = false;
+let away = ""; // why nothing is heard
 
 /**
  * @param {{open: (job: any) => void, forgotten: (id: string) => void, gone: () => void, back: () => void}} callbacks
@@ -36,13 +38,13 @@ export async function refreshHistory() {
   clearTimeout(timer);
   try {
     take(await get(`/api/jobs?limit=${PAGE}`));
-    if (away) { away = false; told.back(); }
+    if (away) { away = ""; told.back(); }
     await missShown();
     tell("", "history-trouble");
     drawHistory();
   } catch (error) {
-    if (error.status) tell(error.message, "history-trouble");
-    else if (!away) { away = true; told.gone(error); }
+    if (error.status && error.status !== NOBODY) tell(error.message, "history-trouble");
+    else if (away !== error.message) { away = error.message; told.gone(error); }
   }
   clearTimeout(timer);
   timer = setTimeout(() => (document.visibilityState === "visible" ? refreshHistory() : undefined),

@@ -251,7 +251,9 @@ function masking(on) {
   else refresh();
 }
 
-function gone(error) { tell(error.message); }
+function gone(error) {
+  tell(error.status ? "This studio asks for your token anew: load the page again to give it." : error.message);
+}
 
 function back() {
   tell("");
