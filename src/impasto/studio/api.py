@@ -307,9 +307,9 @@ def job(request: Request, job: PathId) -> JobOut:
 @router.post("/jobs/{job}/cancel", status_code=202)
 @_writes
 def cancel(request: Request, job: PathId) -> JobOut:
-    """Stops a job; a running one keeps its best picture so far. A job that is over stays as it is."""
+    """Stops a job; one that was begun keeps its best picture so far. A job that is over stays as it is."""
     room, owner = _room(request), _owner(request)
-    room.queue.cancel(job, owner)
+    room.cancel_job(job, owner)
     return room.job(room.queue.get(job, owner))
 
 

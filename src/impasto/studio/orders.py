@@ -166,15 +166,15 @@ def perform(
         The picture, with the order as its settings.
 
     Raises:
-        StoppedError: when `stop` was set before the method began.
+        StoppedError: when `stop` was set before the method began, and there is nothing of an earlier run to keep.
         ImpastoError: as the method does.
     """
     with _options(order, store, checkpoint) as options:
         styles = [open_picture(store, style) for style in order.styles]
         for part in _parts(order):  # torch among them, which takes seconds
-            _go_on(stop)
+            _go_on(stop, checkpoint)
             import_module(part)
-        _go_on(stop)
+        _go_on(stop, checkpoint)
         told: dict[str, Any] = {"options": options, "on_event": on_event, "stop": stop}
         if order.job == "texture":
             picture = api.texture(styles, size=order.size, tileable=order.tileable, **told)
@@ -192,8 +192,13 @@ def _parts(order: Order) -> list[str]:
     return [*([method.extra] if method.extra else []), method.module]
 
 
-def _go_on(stop: StopSignal) -> None:
-    if stop.is_set():
+def begun(checkpoint: Path | None) -> bool:
+    """Whether a run that was interrupted has left steps that are worth keeping; no state is kept before the first."""
+    return checkpoint is not None and checkpoint.exists()
+
+
+def _go_on(stop: StopSignal, checkpoint: Path | None) -> None:
+    if stop.is_set() and not begun(checkpoint):
         raise StoppedError("the job was to stop before it began")
 
 

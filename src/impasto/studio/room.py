@@ -22,9 +22,10 @@ from impasto.studio.gallery import built_in
 from impasto.studio.jobs.database import WRITERS, Database, alone
 from impasto.studio.jobs.queue import Queue
 from impasto.studio.jobs.retention import Fill, drop, drop_job
+from impasto.studio.jobs.rows import OPEN
 from impasto.studio.jobs.tables import jobs, needs, pictures
 from impasto.studio.limits import Limits
-from impasto.studio.orders import Order
+from impasto.studio.orders import Order, begun
 from impasto.studio.schemas import JobOut, PictureOut, StyleOut, TextureSize
 from impasto.studio.store import Store, picture_file, thumbnail_file
 
@@ -224,9 +225,17 @@ class Room:
             step=stand.get("step", 0), steps=stand.get("steps", 0), loss=stand.get("loss"),
             seconds=row.finished - row.started if row.finished and row.started else stand.get("seconds"),
             seconds_left=stand.get("seconds_left") if row.state == "running" else None,
-            notices=stand.get("notices", []), cancelling=row.state == "running" and row.cancel, error=row.error,
+            notices=stand.get("notices", []), cancelling=row.state in OPEN and row.cancel, error=row.error,
             preview=stand.get("preview"), result=result,
         )  # fmt: skip
+
+    def cancel_job(self, identity: str, owner: str) -> None:
+        """Asks a job to stop; what it has painted is kept, by whichever worker.
+
+        Raises:
+            MissingError: when there is none of that name.
+        """
+        self.queue.cancel(identity, owner, begun=begun(self.store.checkpoint(identity)))
 
     def delete_job(self, identity: str, owner: str) -> None:
         """Deletes a job that is over, its result and its preview.

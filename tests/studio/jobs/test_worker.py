@@ -26,6 +26,7 @@ from impasto.studio.jobs.tables import jobs, pictures
 from impasto.studio.jobs.watch import Patience
 from impasto.studio.jobs.worker import AGAIN, Worker
 from impasto.studio.limits import Limits
+from impasto.studio.room import Room
 from impasto.studio.store import Store, picture_file, preview_file, thumbnail_file
 
 from ..conftest import OWNER, SIDE, gatys, keep, ordered, silence, state, until
@@ -166,6 +167,50 @@ def test_a_worker_that_goes_home_gives_its_job_back_and_another_goes_on(
     assert [event.number for event in queue.events(job, 0)] == list(range(1, row.told + 1))
     assert results(database) == [row.result]
     assert store.runs() == set()
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_an_interrupted_job_that_is_cancelled_before_its_next_step_keeps_what_was_painted(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch,
+    claimed: bool,
+) -> None:  # fmt: skip
+    job, room = gatys(queue, photo, steps=MANY), Room(database, f"{store.folder}", limits)
+    with at_work(database, store, limits) as stop:
+        until(lambda: steps_made(queue, job) >= 2)
+        stop.set()
+        until(lambda: state(queue, job) == "queued")
+    real = module.perform
+
+    def perform(*words: Any, stop: Any, **more: Any) -> Any:
+        if claimed:
+            room.cancel_job(job, OWNER)
+        until(stop.is_set)
+        return real(*words, stop=stop, **more)
+
+    if not claimed:
+        room.cancel_job(job, OWNER)
+        assert (state(queue, job), room.job(queue.get(job, OWNER)).cancelling) == ("queued", True)
+    monkeypatch.setattr(module, "perform", perform)
+    before = len(told(queue, job, "progress"))
+    with at_work(database, store, limits):
+        until(lambda: over(queue, job))
+    row = queue.get(job, OWNER)
+    assert (row.state, len(told(queue, job, "progress"))) == ("cancelled", before)
+    assert read(io.BytesIO(store.get(picture_file(row.result)))).size == (32, 32)
+    assert store.runs() == set()
+
+
+def test_an_interrupted_job_that_is_cancelled_twice_waits_for_no_worker(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job, room = gatys(queue, photo), Room(database, f"{store.folder}", limits)
+    place = store.checkpoint(job)
+    assert place
+    place.write_bytes(b"steps")
+    room.cancel_job(job, OWNER)
+    assert state(queue, job) == "queued"
+    room.cancel_job(job, OWNER)
+    assert state(queue, job) == "cancelled"
 
 
 @pytest.mark.parametrize("state_kept", [b"damaged", b""])

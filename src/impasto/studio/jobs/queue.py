@@ -150,10 +150,16 @@ class Queue:
         with self._database.read() as connection:
             return connection.scalars(waiting).all()
 
-    def cancel(self, identity: str, owner: str) -> None:
+    def cancel(self, identity: str, owner: str, *, begun: bool = False) -> None:
         """A queued job is over at once, one of a dead worker too; a running one is asked to stop.
 
         One that is over stays as it is.
+
+        Args:
+            identity: the job's.
+            owner: whose it is.
+            begun: whether an interrupted run has left a picture, which only a worker can read: a queued job waits for
+                one then, unless it is cancelled a second time.
 
         Raises:
             MissingError: when there is none of that name.
@@ -161,9 +167,10 @@ class Queue:
         with self._database.write() as connection:
             row = row_of(connection, identity, owner, lock=True)
             silent = row.state == "running" and row.lease < self._database.clock(connection)
-            if row.state == "queued" or silent:
+            waits = row.state == "queued" and begun and not row.cancel
+            if silent or (row.state == "queued" and not waits):
                 self._end(connection, identity, "cancelled")
-            elif row.state == "running":
+            elif row.state in OPEN:
                 connection.execute(update(jobs).where(jobs.c.id == identity).values(cancel=True))
 
     def delete(self, identity: str, owner: str) -> str | None:

@@ -31,7 +31,7 @@ from impasto.studio.jobs.queue import Queue
 from impasto.studio.jobs.rows import Claim
 from impasto.studio.jobs.watch import LOOK_SECONDS, Watch, beat_seconds
 from impasto.studio.limits import Limits
-from impasto.studio.orders import Order, check_steps, perform, without_flags
+from impasto.studio.orders import Order, begun, check_steps, perform, without_flags
 from impasto.studio.store import RUNS, Store, picture_file, preview_file, thumbnail_file
 
 TELL_SECONDS, PREVIEW_SECONDS = 0.25, 1.0
@@ -165,7 +165,8 @@ class Worker:
 
     def _paint(self, claim: Claim, watch: Watch) -> bool:
         order, checkpoint = Order.from_stored(claim.order), self._store.checkpoint(claim.id)
-        report = _Report(self._queue, claim, self._store, self._limits, watch)
+        report = _Report(self._queue, claim, self._store, self._limits, watch, checkpoint)
+        watch.heard(kept=report.kept)
         picture = self._performed(order, claim, checkpoint, {"on_event": report, "stop": watch.stop})
         return self._deliver(claim, order, picture, report, watch)
 
@@ -193,7 +194,7 @@ class Worker:
             log.info("gives back", extra={"job": claim.id})
             return False
         state = "cancelled" if stopped else "done"
-        wanted = picture is not None and (state == "done" or report.steps_made)
+        wanted = picture is not None and (state == "done" or report.kept)
         result = self._keep(claim, order, picture) if picture and wanted else None
         self._queue.finish(claim, state, result=result)
         log.info(state, extra={"job": claim.id, "seconds": round(time.monotonic() - report.began, 3)})
@@ -219,6 +220,7 @@ class _Report:
     store: Store
     limits: Limits
     watch: Watch
+    checkpoint: Path | None
     stopped: bool = False
     steps_made: int = 0
     began: float = field(default_factory=time.monotonic)
@@ -226,12 +228,17 @@ class _Report:
     _told: float = 0.0
     _shown: float = 0.0
 
+    @property
+    def kept(self) -> bool:
+        """Whether there are steps, of this worker or of one before, whose picture is kept when the job is cancelled."""
+        return bool(self.steps_made) or begun(self.checkpoint)
+
     def __call__(self, event: Event) -> None:
         """What the method calls."""
         now = time.monotonic()
         self.watch.heard(kept=isinstance(event, Progress))
         if isinstance(event, Started):
-            if self.watch.stop.is_set():  # cancelled while its parts were loaded: the first step is not made any more
+            if self.watch.stop.is_set() and (self.watch.leaving or not self.kept):  # while its parts were loaded
                 raise StoppedError("before the first step")
             check_steps(event.steps, event.size, self.limits)
             self._tell("started", {"width": event.size[0], "height": event.size[1], "steps": event.steps})
@@ -247,7 +254,7 @@ class _Report:
         elif isinstance(event, Notice):
             self._tell("notice", {"text": _plain(event.text), "level": event.level})
         elif isinstance(event, Done):
-            self.stopped = event.stopped or (self.watch.stop.is_set() and not self.steps_made)
+            self.stopped = event.stopped or (self.watch.stop.is_set() and not self.kept)
 
     def _show(self, event: Preview) -> None:
         try:

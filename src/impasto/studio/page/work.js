@@ -17,6 +17,7 @@ let losses = [];
 let frame = 0;
 let quarter = 0;
 let made = 0; // steps of the job that is watched
+let broken = false; // whether it was interrupted: what was painted before is perhaps kept
 let callbacks = null;
 
 /** What was sent and not answered: the same wish, asked again, is the same job. */
@@ -79,6 +80,7 @@ export async function watch(id, told) {
   }
   if (watched !== id) return;
   made = job.step;
+  broken = job.state === "queued" && Boolean(job.started);
   told.onJob(job);
   if (!OPEN.includes(job.state)) { leave(); told.onEnd(job); return; }
   draw(job);
@@ -90,7 +92,11 @@ export async function watch(id, told) {
 function listen(id, job, told) {
   source = new EventSource(`/api/jobs/${id}/events`);
   const on = (kind, act) => source.addEventListener(kind, (event) => watched === id && act(JSON.parse(event.data)));
-  on("state", (data) => { job.state = data.state; draw(job); });
+  on("state", (data) => {
+    broken ||= job.state === "running" && data.state === "queued";
+    job.state = data.state;
+    draw(job);
+  });
   on("started", (data) => { job.steps = data.steps; losses = []; quarter = made = 0; draw(job); }); // of another attempt, perhaps
   on("progress", (data) => {
     Object.assign(job, { step: data.step, steps: data.steps, seconds_left: data.seconds_left, state: "running" });
@@ -135,7 +141,10 @@ export async function cancel() {
   press.disabled = true;
   byId("progress-text").textContent = stopping();
   say(stopping());
-  try { await post(`/api/jobs/${id}/cancel`); } catch (error) {
+  try {
+    const { state } = await post(`/api/jobs/${id}/cancel`);
+    if (state === "queued" && press.dataset.job === id) press.disabled = false; // told once more, it ends at once
+  } catch (error) {
     if (press.dataset.job === id) { // not if another job is looked at meanwhile
       press.disabled = false;
       byId("progress-text").textContent = "Not stopped; try again";
@@ -145,14 +154,17 @@ export async function cancel() {
 }
 
 /** Before the first step there is nothing to keep, and the fast method has none. */
-const stopping = () => (made ? "Stopping after the present step; what is painted so far is kept" : "Stopping; nothing is painted yet that could be kept");
+const stopping = () => {
+  if (made) return "Stopping after the present step; what is painted so far is kept";
+  return broken ? "Stopping; what was painted before is kept when a worker has read it" : "Stopping; nothing is painted yet that could be kept";
+};
 
 /** Where a waiting job stands changes with the others. */
 async function followPlace(job) {
   while (watched === job.id && job.state === "queued") {
     await new Promise((done) => { setTimeout(done, PLACE); });
     const now = await get(`/api/jobs/${job.id}`).catch(() => null);
-    if (now && watched === job.id && job.state === "queued") { job.position = now.position; draw(job); }
+    if (now && watched === job.id && job.state === "queued") { Object.assign(job, { position: now.position, cancelling: now.cancelling }); draw(job); }
   }
 }
 
@@ -166,11 +178,11 @@ function drawNow(job) {
   byId("work").hidden = false;
   const asked = byId("cancel").disabled && byId("cancel").dataset.job === job.id;
   byId("cancel").dataset.job = job.id;
-  byId("cancel").disabled = asked || Boolean(job.cancelling);
+  byId("cancel").disabled = asked || (job.cancelling && job.state === "running");
   const bar = byId("progress");
   if (job.steps) bar.max = job.steps;
   if (job.step) bar.value = job.step; else bar.removeAttribute("value");
-  byId("progress-text").textContent = byId("cancel").disabled ? stopping() : line(job);
+  byId("progress-text").textContent = byId("cancel").disabled || job.cancelling ? stopping() : line(job);
   byId("notices").replaceChildren(...job.notices.map((text) => make("li", {}, text)));
   byId("notices").hidden = !job.notices.length;
   drawCurve(byId("curve"), losses);
