@@ -47,6 +47,8 @@ def painted(url: str, styles: list[str], **options: Any) -> Any:
         {"strength": 0.75, "keep_color": "linear"},
         {"strength": 0.0},
         {"blend": [2, 1]},
+        {"photorealistic": True},
+        {"photorealistic": True, "strength": 0.5, "size": 64},
     ],
 )
 def test_pictures_are_the_methods_own_and_the_same_again(url: str, options: dict[str, Any]) -> None:

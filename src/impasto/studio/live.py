@@ -6,10 +6,11 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Event as StopSignal
 from typing import Any
 
+from impasto.controls import controlled
 from impasto.events import Done
 from impasto.fast.ghiasi import FastOptions, Undercoat, encode, paint
 from impasto.fast.style_code import StyleCode
@@ -48,8 +49,8 @@ def repaint(
     asked = FastOptions.from_dict(options)
     photo = _photo(store, content, side, asked.size)
     own = _undercoat(store, content, side, asked.size, asked.style_scale) if 0 < asked.strength < 1 else None
-    events = paint(photo, [_style(store, style, asked) for style in styles], replace(asked, size=None),
-                   undercoat=own, stop=StopSignal())  # fmt: skip
+    paintings, asked = [_style(store, style, asked) for style in styles], replace(asked, size=None)
+    events = controlled(partial(paint, undercoat=own), photo, paintings, asked, regions=False, stop=StopSignal())
     picture = next(event.picture for event in events if isinstance(event, Done))
     file = io.BytesIO()
     write(replace(picture, exif=None, settings={}), file, format=file_format, quality=90)
