@@ -156,6 +156,22 @@ class TestStopping:
         assert "painted so far is kept" in page.inner_text("#progress-text")
         page.wait_for_selector("#download:not([hidden])")
 
+    def test_a_texture_that_has_nothing_to_show_yet_can_be_stopped(self, page: Page) -> None:
+        page.route("**/events", lambda route: None)
+        page.locator("[name=mode][value=texture]").check(force=True)
+        page.click(f".swatch:has-text('{STYLE}')")
+        page.click("#start")
+        page.wait_for_selector("#work:not([hidden])")
+        page.wait_for_timeout(500)
+        assert page.is_visible("#progress-text")
+        assert page.is_hidden("#empty")
+        assert page.is_hidden("#zoom")
+        page.click("#cancel")
+        page.unroute_all(behavior="ignoreErrors")
+        page.reload()
+        page.wait_for_selector("#line:has-text('Stopped')")
+        assert f"Texture of {STYLE}" in page.inner_text("#title")
+
 
 class TestHistory:
     def test_older_ones_stay_when_a_new_one_comes(self, page: Page) -> None:

@@ -39,8 +39,10 @@ export async function show({ photo = null, after = "", blob = null, download = "
   shown = { photo: photo?.url || "", kind: over && before ? "both" : "one" };
   set("before", before && photo.url, before ? `The photo ${photo.name}` : "");
   set("after", over && source, title);
-  byId("empty").hidden = Boolean(before || over);
-  byId("frame").hidden = byId("placard").hidden = !(before || over);
+  const hung = Boolean(before || over);
+  byId("empty").hidden = hung || Boolean(title); // of a job that has nothing to show yet, the label tells alone
+  byId("placard").hidden = !hung && !title;
+  byId("frame").hidden = byId("zoom").hidden = !hung;
   byId("title").textContent = title;
   byId("line").textContent = line;
   byId("download").hidden = !download;
