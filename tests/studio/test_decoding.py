@@ -158,6 +158,10 @@ class TestBombs:
         with pytest.raises(LimitError, match="claims"):
             child.ask(blank_png(side, side), LIMITS)
 
+    def test_what_is_said_of_them_is_for_whoever_sent_them(self) -> None:
+        with pytest.raises(LimitError, match=r"^the picture claims 9000x9000 pixels .*; mend: make it smaller$"):
+            decode(blank_png(9_000, 9_000), LIMITS)
+
     @pytest.mark.parametrize("size", [(16_385, 1), (1, 16_385), (2**31 - 1, 1), (65_535, 2)])
     def test_long_sides(self, child: Children, size: tuple[int, int]) -> None:
         with pytest.raises(LimitError, match="claims"):

@@ -87,11 +87,16 @@ def decode(data: bytes, limits: Limits) -> Decoded:
         picture = read(data, max_pixels=limits.pixels)
     except MissingExtraError as error:
         raise KindError(str(error)) from None
-    except PictureError as error:
-        raise PictureError(str(error).replace("the picture given as bytes", "the picture")) from None
+    except (PictureError, LimitError) as error:
+        raise type(error)(_for_guests(str(error))) from None
     if max(picture.size) > limits.side:
         raise _too_long(picture.size, limits.side)
     return packed(replace(picture, exif=harmless(picture.exif), settings=believed(picture.settings)))
+
+
+def _for_guests(text: str) -> str:
+    """Who sends a picture has no say in this machine's variables, and it is the only one that can be meant."""
+    return text.replace("the picture given as bytes", "the picture").partition(", or set IMPASTO_")[0]
 
 
 def vouch(told: Decoded, _: bytes, limits: Limits) -> None:
