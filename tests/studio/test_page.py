@@ -161,6 +161,14 @@ class TestPainting:
         page.wait_for_selector("#rail-trouble:not([hidden])")
         assert "not a picture" in page.inner_text("#rail-trouble")
 
+    def test_what_is_too_large_is_not_sent(self, page: Page) -> None:
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.method))
+        page.set_input_files("#photo-file", {"name": "a.png", "mimeType": "image/png", "buffer": b"0" * 25_100_000})
+        page.wait_for_selector("#rail-trouble:has-text('the picture has 25.1 MB; mend: at most 25.0 MB')")
+        assert "POST" not in sent
+        assert page.is_hidden("#upload-part")
+
 
 class TestJobs:
     def test_refresh_in_mid_job_and_cancel(self, page: Page) -> None:

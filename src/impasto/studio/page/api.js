@@ -56,11 +56,21 @@ export async function fast(order) {
   return (await ask("/api/fast", { method: "POST", body: order })).blob();
 }
 
+let most = Infinity;
+
+/** Hears how large a picture may be. @param {{upload_bytes: number}} limits as /api/limits tells them */
+export function bound(limits) { most = limits.upload_bytes; }
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
 /**
- * Uploads a picture. fetch tells nothing of how far it is, so this is the older way.
+ * Uploads a picture; one that is too large for the server is not sent at all. fetch tells nothing of how far it is, so this is the older way.
  * @param {Blob} file @param {"photo"|"style"|"mask"} kind @param {(share: number) => void} onProgress
  */
 export function upload(file, kind, onProgress = () => {}) {
+  if (file.size > most) {
+    return Promise.reject(new Trouble(`the picture has ${megabytes(file.size)}; mend: at most ${megabytes(most)}`, 413));
+  }
   const form = new FormData();
   form.append("file", file, file.name || "pasted.png");
   form.append("kind", kind);

@@ -1,6 +1,6 @@
 /** Puts the page together: what changes, what is drawn, what is asked. */
 
-import { get, Trouble } from "./api.js";
+import { bound, get, Trouble } from "./api.js";
 import { drawBlend } from "./blend.js";
 import { byId, make, notice, say, span, stem, tell } from "./dom.js";
 import { heading } from "./fields.js";
@@ -40,6 +40,7 @@ async function begin() {
   watchLive(showBusy);
   const [methods, limits] = await Promise.all([get("/api/methods"), get("/api/limits")]);
   byId("privacy").textContent = byId("promise").textContent = promise(limits);
+  bound(limits);
   learn(methods);
   const [options, strange] = sifted(state.options);
   if (strange.length || odd.length) change({ options });
