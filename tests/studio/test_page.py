@@ -154,12 +154,17 @@ class TestPainting:
         page.click("#keep")
         page.wait_for_selector("#form-trouble:not([hidden])")
         assert "8192" in page.inner_text("#form-trouble")
+        page.fill("#option-size", "128")
+        page.locator("#option-size").blur()
+        page.wait_for_selector("#form-trouble", state="hidden")
         page.context.clear_cookies()
 
     def test_what_is_no_picture(self, page: Page) -> None:
         page.set_input_files("#photo-file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"})
         page.wait_for_selector("#rail-trouble:not([hidden])")
         assert "not a picture" in page.inner_text("#rail-trouble")
+        page.click(f".swatch:has-text('{STYLE}')")
+        assert page.is_hidden("#rail-trouble")
 
     def test_what_is_too_large_is_not_sent(self, page: Page) -> None:
         sent: list[str] = []

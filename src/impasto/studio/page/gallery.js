@@ -69,6 +69,7 @@ function item(style) {
 }
 
 function choose(id, more) {
+  tell("", "rail-trouble");
   const several = state.several || (more && state.styles.length > 0);
   if (!several) return change({ styles: [{ id, weight: 1 }] });
   const others = state.styles.filter((style) => style.id !== id);

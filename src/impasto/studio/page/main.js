@@ -88,6 +88,7 @@ function listen() {
 const within = ({ value, min, max }) => Math.min(Number(max), Math.max(Number(min), Math.round(Number(value)) || 512));
 
 function setMode(mode) {
+  tell("", "rail-trouble");
   const chosen = state.method !== USUAL[state.mode] && fits(state.method, mode); // by somebody, not by the page
   change({ mode, method: chosen ? state.method : USUAL[mode], job: null });
 }
@@ -95,6 +96,7 @@ function setMode(mode) {
 /** What somebody changes: a job that is over makes room for the fast method; one that runs is looked at on. */
 function onChange(names) {
   notice("");
+  if (!ordering) tell("", "form-trouble"); // it was of what was wished for before
   drawAll();
   if (names.has("job")) return state.job ? watchJob(state.job) : refresh();
   const other = ["photo", "mode"].some((name) => names.has(name)) || (isFast() && !ordering);
