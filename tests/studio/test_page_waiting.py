@@ -68,6 +68,12 @@ class TestTheLineBreaks:
             page.click("#keep")
         assert sent.value.headers[KEY] not in keys  # another wish is another job
 
+    def test_while_a_picture_was_on_it_and_it_is_to_be_given_again(self, page: Page) -> None:
+        page.route("**/api/pictures", lambda route: route.abort())
+        page.set_input_files("#photo-file", {"name": "a.png", "mimeType": "image/png", "buffer": photo()})
+        page.wait_for_selector("#rail-trouble:has-text('did not arrive')")
+        page.unroute_all()
+
 
 class TestABusyStudio:
     def test_nobody_has_to_wait(self, page: Page) -> None:

@@ -10,6 +10,9 @@ export class Trouble extends Error {
   }
 }
 
+/** The line broke while a picture was on it, which is not sent again by itself. */
+const BROKE = "The picture did not arrive: the studio does not answer. Give it again when it does.";
+
 /** The server cannot be reached. */
 export const GONE = "The studio does not answer. Is it still running? This page goes on as soon as it does.";
 
@@ -79,7 +82,7 @@ export function upload(file, kind, onProgress = () => {}) {
     request.open("POST", "/api/pictures");
     request.responseType = "json";
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    request.onerror = () => reject(new Trouble(GONE, 0));
+    request.onerror = () => reject(new Trouble(BROKE, 0));
     request.onload = () => {
       if (request.status === 201) resolve(request.response);
       else reject(new Trouble(request.response?.error || "the picture was refused", request.status));
