@@ -75,6 +75,24 @@ class TestTheLineBreaks:
         page.unroute_all()
 
 
+class TestTwoPhotos:
+    def test_the_one_that_was_chosen_last_stays_when_it_comes_first(self, page: Page) -> None:
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route) if not held else route.continue_()
+
+        page.route("**/api/pictures", hold)
+        for name in ("first.png", "last.png"):
+            page.set_input_files("#photo-file", {"name": name, "mimeType": "image/png", "buffer": photo()})
+        page.wait_for_function("() => document.getElementById('photo-name').textContent.startsWith('last.png')")
+        assert page.is_visible("#upload-part")
+        held[0].continue_()
+        page.wait_for_selector("#upload-part", state="hidden")
+        page.wait_for_timeout(300)
+        assert page.text_content("#photo-name") == "last.png, 160 by 120 pixels"
+
+
 class TestABusyStudio:
     def test_nobody_has_to_wait(self, page: Page) -> None:
         paint(page)

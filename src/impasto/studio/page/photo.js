@@ -7,6 +7,10 @@ import { bearsSettings, restore } from "./restore.js";
 import { change, state } from "./state.js";
 import { send } from "./uploads.js";
 
+/** Photos in the order in which they were chosen: one that comes late does not take the place of a later one. */
+let chosen = 0;
+let latest = 0;
+
 const KNOWN = /\.(heic|heif|avif|tiff?)$/i;
 
 /** Listens to whoever brings pictures. */
@@ -37,8 +41,11 @@ export function drawPhoto() {
 export async function takePhoto(files, plainly = false) {
   if (!files.length) return;
   notice("");
+  chosen += 1;
+  const mine = chosen;
   const [picture] = await send(files.slice(0, 1), "photo");
-  if (!picture) return;
+  if (!picture || mine < latest) return;
+  latest = mine;
   if (!plainly && bearsSettings(picture)) { await restore(picture, () => takePhoto(files, true)); return; }
   change({ photo: picture, mask: null, job: null });
   say(`${picture.name} is the photo now`);

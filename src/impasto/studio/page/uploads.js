@@ -3,6 +3,8 @@
 import { upload } from "./api.js";
 import { byId, tell } from "./dom.js";
 
+let sending = 0; // several may be on their way, from here and from there
+
 /**
  * Sends files one after another; one that is refused does not keep the others back.
  * @param {File[]} files @param {"photo"|"style"} kind
@@ -12,6 +14,7 @@ export async function send(files, kind) {
   const taken = [];
   const troubles = [];
   tell("", "rail-trouble");
+  sending += 1;
   byId("upload-part").hidden = false;
   for (const [n, file] of files.entries()) {
     const which = files.length > 1 ? `, ${n + 1} of ${files.length}` : "";
@@ -21,7 +24,8 @@ export async function send(files, kind) {
       troubles.push(files.length > 1 ? `${file.name}: ${error.message}` : error.message);
     }
   }
-  byId("upload-part").hidden = true;
+  sending -= 1;
+  byId("upload-part").hidden = sending === 0;
   tell(troubles.join("; "), "rail-trouble");
   return taken;
 }
