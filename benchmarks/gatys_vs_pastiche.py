@@ -39,7 +39,7 @@ from impasto.picture import Picture, Pixels
 
 HERE = Path(__file__).resolve().parent.parent / "examples"
 
-EVERY = 4
+EVERY = 2
 """Steps at the full size between two looks at each one's picture."""
 
 Steps = Callable[..., Iterator[tuple[int, Callable[[], float]]]]

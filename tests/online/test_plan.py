@@ -68,6 +68,10 @@ class TestLadder:
             for side, whole in zip(scale.size, (width, height), strict=True):
                 assert abs(side - whole * max(scale.size) / max(width, height)) <= 1.01
 
+    def test_coarse_steps_are_cheap_and_none_of_their_scales_is_left_out(self) -> None:
+        made = [scale.steps for scale in ladder((4096, 3072), 400, final=0.4)]
+        assert made == [107, 53, 27, 27, 27, 159]
+
     def test_a_small_picture_has_one_scale(self) -> None:
         for side in (1, 17, SMALLEST - 1, SMALLEST):
             assert ladder((side, side), 7) == (Scale((side, side), 7),)

@@ -19,6 +19,7 @@ from impasto.online import texture as texture_job
 from impasto.online.evaluation import Evaluation
 from impasto.online.gatys import GatysOptions
 from impasto.online.look import Look, Region, Sample
+from impasto.online.spot_noise import spot_noise
 from impasto.online.texture import Palette, WrappedVariation, _eyes, calmest, read_at, resize_wrapped, synthesise
 from impasto.picture import Picture, Pixels
 from methods_base import BLUE, apart, painting, photo, ready_once
@@ -74,9 +75,12 @@ def steepest(pixels: Pixels) -> float:
 class TestTexture:
     def test_its_statistics_are_the_exemplars(self) -> None:
         exemplar = painting(side=48)
-        noise = Palette.of([exemplar.pixels], [1.0]).noise((48, 48), 0)
+        shuffled = np.random.default_rng(0).permutation(exemplar.pixels.reshape(-1, 3)).reshape(48, 48, 3)
         done = run(exemplar, size=(48, 48), steps=30)
-        assert gram_error(done.picture.pixels, exemplar.pixels) < 0.25 * gram_error(noise, exemplar.pixels)
+        begun = spot_noise([exemplar.pixels], [1.0], (48, 48), 0)
+        found, start, worst = (gram_error(p, exemplar.pixels) for p in (done.picture.pixels, begun, shuffled))
+        assert found < 0.4 * start
+        assert found < 0.25 * worst
 
     def test_it_is_not_the_exemplar(self) -> None:
         exemplar = painting(side=48)
@@ -185,8 +189,8 @@ class TestTileable:
         assert made.shape == (48, 64, 3)
         assert seam(made) <= 1.001
         bordered = run(exemplar, size=(64, 48), steps=30).picture.pixels
-        # nowhere, since the border may have been pushed inside; processors differ by a percent
-        assert steepest(made) < 1.05 * steepest(bordered)
+        # nowhere, since the border may have been pushed inside; by chance it is a third more or less
+        assert steepest(made) < min(1.35 * steepest(bordered), steepest(exemplar.pixels))
 
     def test_sizes_that_pooling_would_cut_are_kept(self) -> None:
         made = run(painting(side=48), size=(50, 41), tileable=True, steps=12, scales=1).picture

@@ -27,8 +27,11 @@ ANY_SIZE = 10_000
 TILED = 2.5
 """Time of a step in tiles over one at once: two passes, and what tiles overlap."""
 
-FINAL_SHARE: dict[Quality, float] = {"draft": 0.25, "good": 0.4, "best": 0.6}
+FINAL_SHARE: dict[Quality, float] = {"draft": 0.25, "good": 0.4, "best": 0.7}
 """Part of the steps that are made at the result's size, where each of them costs most."""
+
+HALVED, LEAST_PART = 0.5, 0.25
+"""Steps of each coarse scale over those of the coarser one before it, and over those of the coarsest at least."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ def ladder(
 
     Args:
         size: (width, height) of the result.
-        steps: steps at all scales.
+        steps: steps at all scales; of the coarse ones, the coarsest gets most.
         count: how many scales; as many as there are from `SMALLEST` on when not given.
         least: pixels that a scale's shorter side must have; scales below are left out.
         final: part of the steps that are made at the result's size.
@@ -144,6 +147,19 @@ def ladder(
     natural = 1 + max(0, math.floor(math.log(max(size) / SMALLEST, FACTOR) + 1e-6)) if max(size) > SMALLEST else 1
     deepest = 1 + max(0, math.floor(math.log(max(min(size) / least, 1), FACTOR) + 1e-6))
     count = min(count or natural, deepest, steps)
-    each = min(max(1, round(steps * (1 - final) / (count - 1))), (steps - 1) // (count - 1)) if count > 1 else 0
     sides = [max(size) / FACTOR**i for i in range(count - 1, 0, -1)]
-    return (*(Scale(shrunk(size, side), each) for side in sides), Scale(size, steps - each * (count - 1)))
+    coarse = _shared(round(steps * (1 - final)), steps - 1, len(sides))
+    return (
+        *(Scale(shrunk(size, side), made) for side, made in zip(sides, coarse, strict=True)),
+        Scale(size, steps - sum(coarse)),
+    )
+
+
+def _shared(steps: int, most: int, count: int) -> list[int]:
+    """About so many steps for `count` coarse scales, the coarsest first; at least one each, at most `most` in all."""
+    parts = [max(HALVED**i, LEAST_PART) for i in range(count)]
+    shared: list[int] = []
+    for i, part in enumerate(parts):
+        rest = most - sum(shared) - (count - 1 - i)  # of which each scale after this one needs a step
+        shared.append(min(max(1, round(steps * part / sum(parts))), rest))
+    return shared

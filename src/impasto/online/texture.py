@@ -34,6 +34,7 @@ from impasto.online.painter import paint_pixels
 from impasto.online.plan import Plan, Scale, Size, plan
 from impasto.online.sight import Sight, open_eyes, pick_dtype, ready
 from impasto.online.solo import TEXTURE, check_understood
+from impasto.online.spot_noise import spot_noise
 from impasto.options import check_blend
 from impasto.picture import Picture, Pixels
 
@@ -175,7 +176,8 @@ def synthesise(
     palette = Palette.of(exemplars, shares)
     sight, canvas_sight = _eyes(options, palette, layers, tileable=tileable)
     stages = _plan(asked, exemplars, options, canvas_sight, every, tileable=tileable)
-    start = palette.noise(stages.scales[0].size, options.seed)
+    coarsest = stages.scales[0].size
+    start = spot_noise(_seen_at(coarsest, asked, exemplars), shares, coarsest, options.seed)
     smooth = SMOOTH if options.tv is None else options.tv
 
     first: Look | None = None
@@ -183,8 +185,7 @@ def synthesise(
     def loss_at(scale: Scale, painted: Pixels) -> Loss:
         nonlocal first
         if first is None or first.size != scale.size:
-            zoom = math.sqrt(scale.size[0] * scale.size[1] / (asked[0] * asked[1]))
-            seen = tuple(Sample(_zoomed(e, zoom), share) for e, share in zip(exemplars, shares, strict=True))
+            seen = tuple(map(Sample, _seen_at(scale.size, asked, exemplars), shares))
             last = scale.size == stages.scales[-1].size
             first = Look(sight, painted, (Region(seen),), painted, last=last, upright=True)
         look = dataclasses.replace(first, painted=painted, turn=scale.turn)
@@ -195,6 +196,12 @@ def synthesise(
     blank = Picture(np.zeros((asked[1], asked[0], 3), np.float32))
     for event in paint_pixels(blank, start, stages, canvas_sight, loss_at, stop=stop):
         yield _finished(event, palette, tileable=tileable)
+
+
+def _seen_at(size: Size, asked: Size, exemplars: Sequence[Pixels]) -> list[Pixels]:
+    """The exemplars as large as a canvas of `size` shows them on its way to the size that is asked for."""
+    zoom = math.sqrt(size[0] * size[1] / (asked[0] * asked[1]))
+    return [_zoomed(exemplar, zoom) for exemplar in exemplars]
 
 
 def _asked(size: Size | int | None, exemplar: Size) -> Size:
