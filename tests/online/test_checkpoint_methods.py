@@ -19,7 +19,7 @@ from impasto.encoders.encoder import Encoder
 from impasto.errors import OptionError
 from impasto.events import Done, Event, Notice, Progress
 from impasto.methods import METHODS, method_of, run
-from impasto.online import checkpoint
+from impasto.online import checkpoint, identity
 from impasto.online.checkpoint import Checkpoint, read_head
 from impasto.online.sight import Sight
 from impasto.picture import Pixels
@@ -148,7 +148,7 @@ class TestMethods:
 
     def test_an_option_that_came_later_has_its_default(self, kept: Path) -> None:
         chosen = options("gatys", checkpoint=kept)
-        made = checkpoint.run_of("gatys", noise(8, 8), [], chosen, chosen.encoder)
+        made = identity.run_of("gatys", noise(8, 8), [], chosen, chosen.encoder)
         older = {**made, "options": {k: v for k, v in made["options"].items() if k != "tv"}}
         save_file({}, kept, {checkpoint.KEY: _head(older)})
         assert Checkpoint(kept, made).path == kept
