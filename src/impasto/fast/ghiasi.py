@@ -65,14 +65,16 @@ class Undercoat:
     style_scale: float
 
     @classmethod
-    def of(cls, photo: Picture, options: FastOptions) -> Undercoat:
-        """That of a photo as large as the result will be.
+    def of(cls, photo: Picture, options: FastOptions, pair: Pair | None = None) -> Undercoat:
+        """That of a photo as large as the result will be, by the networks that `options` name if not by `pair`.
 
         Raises:
             OptionError: when the device is not there.
             ModelError: when `options.model` is no file of such networks.
         """
-        return _undercoat(photo, engine.open_pair(options.model, device=options.device), options)
+        pair = pair or engine.open_pair(options.model, device=options.device)
+        code = engine.encode(_view(photo), pair=pair, device=options.device)
+        return cls(code, _coat(photo, code, pair, options), options.style_scale)
 
 
 def paint(
@@ -187,18 +189,13 @@ def _at_strength(photo: Picture, code: Code, pair: Pair, options: FastOptions, u
     if strength == 1:
         painted = _coat(photo, code, pair, options)
     else:
-        own = undercoat or _undercoat(photo, pair, options)
+        own = undercoat or Undercoat.of(photo, options, pair)
         if own.pixels.shape != photo.pixels.shape or own.style_scale != options.style_scale:
             raise ValueError("the undercoat is of another size, or of other strokes")
         painted = _coat(photo, own.code + np.float32(strength) * (code - own.code), pair, options)
         painted += np.float32(1 - strength) * (photo.pixels - own.pixels)
         painted = np.clip(painted, 0, 1)
     return in_colours(painted, photo.pixels, options.keep_color, after=True)
-
-
-def _undercoat(photo: Picture, pair: Pair, options: FastOptions) -> Undercoat:
-    code = engine.encode(_view(photo), pair=pair, device=options.device)
-    return Undercoat(code, _coat(photo, code, pair, options), options.style_scale)
 
 
 def _coat(photo: Picture, code: Code, pair: Pair, options: FastOptions) -> Pixels:
