@@ -48,7 +48,7 @@ def opened(browser: Browser, address: str, width: int, height: int, scheme: str)
     context.set_default_timeout(WAIT)
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector(".swatch")
+    page.wait_for_selector("[data-style]")
     return page
 
 

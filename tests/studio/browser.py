@@ -76,7 +76,7 @@ def visit(browser: Browser, address: str) -> Iterator[Page]:
     opened.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
     opened.on("pageerror", lambda error: said.append(str(error)))
     opened.goto(address)
-    opened.wait_for_selector(".swatch")
+    opened.wait_for_selector("[data-style]")  # the paintings have come
     yield opened
     context.close()
     assert [text for text in said if not text.startswith(refusal)] == []

@@ -51,7 +51,7 @@ class TestPainting:
         result = downloaded(page)[1].read_bytes()
         page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
         page.reload()
-        page.wait_for_selector(".swatch")
+        page.wait_for_selector("[data-style]")
         page.set_input_files("#photo-file", {"name": "r.png", "mimeType": "image/png", "buffer": result})
         page.wait_for_selector(".swatch[aria-pressed=true]")
         assert page.input_value("#option-strength") == "0.4"

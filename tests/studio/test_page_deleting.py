@@ -116,8 +116,9 @@ class TestElsewhere:
 
     def test_whoever_comes_back_to_a_tab_finds_what_another_brought(self, page: Page) -> None:
         with page.expect_request("**/api/styles"):
-            page.request.post(
+            got = page.request.post(
                 f"{page.url}api/pictures", multipart={"file": file("brought.png", photo()), "kind": "style"}
             )
+            assert got.status == 201, got.text()
             page.evaluate("() => dispatchEvent(new Event('focus'))")
         page.wait_for_selector(".swatch:has-text('brought')")

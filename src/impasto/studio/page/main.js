@@ -48,8 +48,8 @@ async function begin() {
   if (!fits(state.method, state.mode)) change({ method: USUAL[state.mode], job: null });
   listen(); // before whatever else is waited for: what somebody clicks meanwhile counts
   openGallery();
+  openMissing(); // before the first list comes: whoever comes back meanwhile asks again
   await catchUp();
-  openMissing();
   drawAll();
   await openHistory({ open: look, forgotten: (id) => id === state.job && change({ job: null }), gone, back });
   if (state.job) watchJob(state.job); else refresh();
