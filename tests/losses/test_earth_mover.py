@@ -19,7 +19,7 @@ from impasto.losses import (
     palette_distance,
     relaxed_earth_movers,
 )
-from impasto.losses.nonparametric.earth_mover import Metric, sample
+from impasto.losses.nonparametric.earth_mover import DARK, Metric, sample
 
 from .single import SingleTests
 
@@ -105,6 +105,13 @@ def test_palette_knows_dark_from_bright() -> None:
     dark, bright = 0.1 * torch.ones(4, 3), 0.9 * torch.ones(4, 3)
     assert relaxed_earth_movers(dark, bright).item() == pytest.approx(0, abs=1e-6)
     assert palette_distance(dark, bright).item() == pytest.approx(0.8 * 3**0.5, rel=1e-3)
+
+
+def test_black_has_no_hue_and_pulls_no_harder_than_others() -> None:
+    """Pixels stay in a box of which exact black is a corner; the gradient of a direction is infinite there."""
+    black, colours = torch.zeros(20, 3, requires_grad=True), 0.2 + 0.6 * random(20, 3)
+    gradient = torch.autograd.grad(palette_distance(black, colours), black)[0]
+    assert 0 < gradient.sum(0).norm() < 1 + 1 / DARK
 
 
 def test_sample_is_bilinear() -> None:

@@ -77,9 +77,9 @@ def test_holds_no_more_than_it_says(monkeypatch: pytest.MonkeyPatch, search: obj
     held = []
     plain = matching.unit
 
-    def watched(vectors: Tensor) -> Tensor:
+    def watched(vectors: Tensor, faint: float) -> Tensor:
         held.append(vectors.shape)
-        return plain(vectors)
+        return plain(vectors, faint)
 
     monkeypatch.setattr(matching, "unit", watched)
     assert callable(search)

@@ -24,7 +24,7 @@ from impasto.online import checkpoint
 from impasto.online.adam import Adam
 from impasto.online.checkpoint import Checkpoint
 from impasto.online.evaluation import Evaluation
-from impasto.online.lbfgs import Lbfgs
+from impasto.online.lbfgs import PATIENCE, Lbfgs
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Plan, Scale
 from impasto.online.sight import Sight
@@ -221,21 +221,21 @@ class TestPainter:
 
 class TestSearch:
     def test_steps_in_vain_are_counted(self) -> None:
-        """A gradient that points the wrong way: eight trials are worse, then the search gives up."""
+        """A gradient that points the wrong way: `PATIENCE` trials are worse, then the search gives up."""
 
         def uphill(x: Tensor) -> tuple[float, Tensor]:
             return float((x - 0.5).square().sum()), -2 * (x - 0.5)
 
         start = torch.rand(1, 3, 6, 5, generator=torch.Generator().manual_seed(0))
         whole = Lbfgs(start, uphill)
-        for made in range(9):
+        for made in range(PATIENCE + 1):
             other = Lbfgs(start, uphill)
             other.load_state(whole.state())
             left = 0
             while not other.stalled:
                 other.step()
                 left += 1
-            assert left == 8 - made
+            assert left == PATIENCE - made
             whole.step()
 
     @pytest.mark.parametrize("kind", [Lbfgs, Adam])

@@ -284,10 +284,22 @@ def test_after_failures_the_newest_pair_is_left() -> None:
     while fine > 0:
         optimiser.step()
     known = len(optimiser._pairs)
-    for _ in range(PATIENCE // 2 - 1):
+    for _ in range(PATIENCE // 3 - 1):
         optimiser.step()
     assert known > 1
     assert len(optimiser._pairs) == 1
+
+
+def test_a_pair_that_misleads_is_forgotten_in_the_end() -> None:
+    """Of a gradient that was 1e12 times too large once: no step by it is long enough to change a loss in float32."""
+    weight, start = torch.linspace(1, 30, 40), random(40).float()
+    earlier = Lbfgs(start, evaluate(lambda x: (1e12 * (weight * (x - 0.5)).square()).sum()))
+    while len(earlier._pairs) < 1:
+        earlier.step()
+    optimiser = Lbfgs(start, evaluate(lambda x: (weight * (x - 0.5)).square().sum() + 100), known=earlier)
+    for _ in range(100):
+        optimiser.step()
+    torch.testing.assert_close(optimiser.x, torch.full((40,), 0.5), rtol=0, atol=1e-2)
 
 
 def test_a_longer_memory_saves_steps() -> None:

@@ -54,8 +54,9 @@ SHORTEN = 0.25
 COARSE, FALL = 0.1, 2.0
 """The filter 1 / (COARSE + f) ** FALL, f in cycles a pixel."""
 
-PATIENCE = 8
-"""Worse trial points in a row before the search counts as stalled."""
+PATIENCE = 12
+"""Worse trial points in a row before the search counts as stalled; after each third of them it trusts less of what it
+knows."""
 
 
 def pairs_kept(numbers: int) -> int:
@@ -189,11 +190,12 @@ class Lbfgs:
             self.loss, self._gradient = self._evaluate(self.x)
 
     def _take_back(self) -> None:
-        """Shortens the step; after a few in vain forgets all curvature but the newest, and then gives up."""
+        """Shortens the step; after a few in vain forgets all curvature but the newest, then that too, and gives up."""
         self._failures += 1
         self._length *= SHORTEN
-        if self._failures == PATIENCE // 2:
-            while len(self._pairs) > 1:  # the newest still says how long a step should be
+        if self._failures in (PATIENCE // 3, 2 * PATIENCE // 3):
+            kept = 1 if self._failures == PATIENCE // 3 else 0  # the newest says how long a step should be, or misleads
+            while len(self._pairs) > kept:
                 self._pairs.popleft()
             self._direction = None
             if isinstance(self._evaluate, Deferring) and self._evaluate.pending:  # it may have been the model's fault

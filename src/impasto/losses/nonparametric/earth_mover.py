@@ -23,6 +23,10 @@ POSITIONS = 1024
 SMOOTH = 1e-8
 """Under the root of Euclidean distances of colours in [0, 1]: their gradient ends where both are equal."""
 
+DARK = 1 / 16
+"""Length of a colour in [0, 1] below which its hue fades: that of a pixel at exactly black turns infinitely fast, and
+one such pixel would outweigh all the others' gradients."""
+
 Metric = Literal["cosine", "euclidean+cosine"]
 
 
@@ -72,17 +76,16 @@ def even_scales(features: Features) -> dict[str, float]:
 
 def _distance(x: Tensor, y: Tensor, metric: Metric) -> Tensor:
     """Of each pair, (N, D) to (N,)."""
-    angle = cosine_distance(x, y)
     if metric == "cosine":
-        return angle
+        return cosine_distance(x, y)
     squares = (x - y).square().sum(1)
     apart: Tensor = squares / ((squares + SMOOTH).sqrt() + SMOOTH**0.5)  # sqrt(squares + s) - sqrt(s), unrounded
-    return angle + apart
+    return cosine_distance(x, y, DARK) + apart
 
 
 def _near_and_aligned(x: Tensor, y: Tensor) -> Tensor:
     apart: Tensor = torch.cdist(widen(x), widen(y))
-    return cosines(x, y) - apart
+    return cosines(x, y, DARK) - apart
 
 
 def relaxed_earth_movers(x: Tensor, y: Tensor, metric: Metric = "cosine", *, chunk_bytes: int = CHUNK_BYTES) -> Tensor:

@@ -27,21 +27,24 @@ Scores = Callable[[Tensor, Tensor], Tensor]
 """(n, D), (m, D) -> (n, m): the larger, the more alike."""
 
 
-def unit(vectors: Tensor) -> Tensor:
-    """Vectors (..., D) at length 1, float32 at least; a zero vector stays one, and takes a finite gradient."""
+def unit(vectors: Tensor, faint: float = 1e-12) -> Tensor:
+    """Vectors (..., D) at length 1, float32 at least; those shorter than `faint` fade to nothing.
+
+    The gradient is at most 1 / faint: it is how fast a short vector turns.
+    """
     vectors = widen(vectors)
     length: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors / length.clamp_min(1e-12)
+    return vectors / length.clamp_min(faint)
 
 
-def cosine_distance(x: Tensor, y: Tensor) -> Tensor:
+def cosine_distance(x: Tensor, y: Tensor, faint: float = 1e-12) -> Tensor:
     """1 - cos of each pair, (..., D) to (...): exactly 0 where both are equal, also where both are nothing at all."""
-    return (unit(x) - unit(y)).square().sum(-1) / 2
+    return (unit(x, faint) - unit(y, faint)).square().sum(-1) / 2
 
 
-def cosines(x: Tensor, y: Tensor) -> Tensor:
+def cosines(x: Tensor, y: Tensor, faint: float = 1e-12) -> Tensor:
     """The cosine of every x (N, D) with every y (M, D): (N, M)."""
-    return unit(x) @ unit(y).T
+    return unit(x, faint) @ unit(y, faint).T
 
 
 @torch.no_grad()
