@@ -37,6 +37,7 @@ class Method:
 
     Attributes:
         name: what the command line calls it.
+        title: how its paper, or the field, writes it.
         paper: authors, year, title.
         good_at: one line for whoever has to choose.
         typical: how long it takes, at 512 pixels on two cores without bf16 arithmetic.
@@ -52,6 +53,7 @@ class Method:
     """
 
     name: str
+    title: str
     paper: str
     good_at: str
     typical: str
@@ -81,6 +83,7 @@ METHODS: dict[str, Method] = {
     for m in (
         Method(
             name="fast",
+            title="Fast",
             paper="Ghiasi et al. 2017, Exploring the structure of a real-time, arbitrary neural artistic stylization "
             "network",
             good_at="any photo in any style at once, no optimisation",
@@ -92,6 +95,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="gatys",
+            title="Gatys",
             paper="Gatys et al. 2015, A neural algorithm of artistic style",
             good_at="the best picture of one photo, brush strokes and all",
             typical="15 s as a draft, 70 s for a good picture, 5 minutes for the best",
@@ -103,6 +107,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="w2",
+            title="W2",
             paper="Dowson and Landau 1982, The Frechet distance between multivariate normal distributions; as a style "
             "loss by K. Crowson 2022, style-transfer-pytorch",
             good_at="clean colours and even contrast, where gatys turns grey or harsh",
@@ -115,6 +120,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="risser",
+            title="Risser",
             paper="Risser et al. 2017, Stable and controllable neural texture synthesis using histogram losses",
             good_at="gatys with steadier contrast and colours: histograms besides Gram matrices",
             typical="20 s as a draft, 85 s for a good picture, 6 minutes for the best",
@@ -126,6 +132,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="swd",
+            title="SWD",
             paper="Heitz et al. 2021, A sliced Wasserstein loss for neural texture synthesis",
             good_at="textures down to the grain: whole distributions of features, not summaries",
             typical="20 s as a draft, 80 s for a good picture, 6 minutes for the best",
@@ -137,6 +144,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="laplacian",
+            title="Laplacian",
             paper="Li, Xu, Nie and Chua 2017, Laplacian-steered neural style transfer",
             good_at="gatys that keeps fine lines: faces, fences, writing",
             typical="15 s as a draft, 70 s for a good picture, 5 minutes for the best",
@@ -147,6 +155,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="cnnmrf",
+            title="CNNMRF",
             paper="Li and Wand 2016, Combining Markov random fields and convolutional neural networks",
             good_at="strokes and shapes copied patch by patch, where photo and painting show alike things",
             typical="15 s as a draft, 65 s for a good picture, 5 minutes for the best",
@@ -158,6 +167,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="nnst",
+            title="NNST",
             paper="Kolkin et al. 2022, Neural neighbor style transfer",
             good_at="the painting's own strokes, laid along the photo's shapes",
             typical="30 s as a draft, 2 minutes for a good picture, 7 minutes for the best",
@@ -169,6 +179,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="strotss",
+            title="STROTSS",
             paper="Kolkin et al. 2019, Style transfer by relaxed optimal transport and self-similarity",
             good_at="free colours and brushwork on shapes that stay",
             typical="30 s as a draft, 3 minutes for a good picture, 8 minutes for the best",
@@ -180,6 +191,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="johnson",
+            title="Johnson",
             paper="Johnson et al. 2016, Perceptual losses for real-time style transfer and super-resolution",
             good_at="one style, trained with `impasto train johnson`",
             typical="a second",
@@ -191,6 +203,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="dumoulin",
+            title="Dumoulin",
             paper="Dumoulin et al. 2017, A learned representation for artistic style",
             good_at="a handful of styles and all mixtures of them, trained with `impasto train dumoulin`",
             typical="a second",
@@ -202,6 +215,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="adain",
+            title="AdaIN",
             paper="Huang and Belongie 2017, Arbitrary style transfer in real-time with adaptive instance normalization",
             good_at="any style by its features' means and deviations, trained with `impasto train adain`",
             typical="seconds",
@@ -212,6 +226,7 @@ METHODS: dict[str, Method] = {
         ),
         Method(
             name="wct",
+            title="WCT",
             paper="Li et al. 2017, Universal style transfer via feature transforms",
             good_at="any style by its features' covariance, with a decoder of `impasto train adain`",
             typical="seconds",

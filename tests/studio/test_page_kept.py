@@ -106,6 +106,17 @@ class TestWhatIsNotBack:
         order["options"] = {"mask": [mask, mask]}
         assert "its other masks" in give(page, order)
 
+    def test_the_painting_that_is_chosen_is_in_sight(self, page: Page) -> None:
+        last = page.locator("#gallery [data-style]").last
+        last.click()
+        page.reload()
+        page.wait_for_selector(".swatch[aria-pressed=true]")
+        row, inside = page.locator("#gallery").bounding_box(), last.bounding_box()
+        assert row is not None
+        assert inside is not None
+        assert row["x"] <= inside["x"] <= row["x"] + row["width"] - inside["width"] / 2
+        assert page.evaluate("() => scrollY") == 0
+
     def test_in_the_history_too(self, page: Page) -> None:
         paint(page)
         page.click("#keep")

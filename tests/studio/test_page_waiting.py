@@ -195,12 +195,16 @@ class TestStopping:
         page.reload()
         page.wait_for_selector("#line:has-text('Stopped')")
         assert f"Texture of {STYLE}" in page.inner_text("#title")
+        faint = page.wait_for_selector(".card[aria-current=true] img.faint")
+        assert faint is not None
+        assert str(faint.get_attribute("src")).startswith("/api/styles/starry-hills")
 
 
 class TestHistory:
     def test_older_ones_stay_when_a_new_one_comes(self, page: Page) -> None:
         def job(n: int) -> dict[str, Any]:
             told = {"job": "stylize", "method": "fast", "state": "done", "step": 0, "steps": 0, "seconds": 1.0}
+            told |= {"content": None, "styles": [STYLE]}
             return {
                 **told,
                 "id": f"{n:032x}",

@@ -173,6 +173,7 @@ class MethodOut(BaseModel):
     """A way of painting."""
 
     name: str
+    title: str = Field(description="the name as its paper writes it")
     paper: str
     good_at: str
     typical: str
@@ -190,8 +191,8 @@ def method_out(method: Method) -> MethodOut:
     """A row of the table, with its options."""
     missing = None if method.ready else f'pip install "impasto[{method.extra}]"'
     return MethodOut(
-        name=method.name, paper=method.paper, good_at=method.good_at, typical=method.typical, ready=method.ready,
-        missing=missing, texture=bool(method.texture), options=options_schema(method), meant=meant_options(method),
+        name=method.name, title=method.title, paper=method.paper, good_at=method.good_at, typical=method.typical,
+        ready=method.ready, missing=missing, texture=bool(method.texture), options=options_schema(method), meant=meant_options(method),
     )  # fmt: skip
 
 

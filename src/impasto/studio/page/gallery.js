@@ -44,7 +44,8 @@ export function drawGallery() {
   byId("paintings-part").hidden = state.mode === "reconstruct";
   byId("several").checked = state.several;
   const now = styles.map(({ id }) => id).join();
-  if (now !== drawn) {
+  const isNew = now !== drawn;
+  if (isNew) {
     drawn = now;
     const own = styles.filter((style) => !style.built_in);
     byId("gallery").replaceChildren(make("li", {}, adder()), ...[...own, ...styles.filter((style) => style.built_in)].map(item));
@@ -52,6 +53,15 @@ export function drawGallery() {
   for (const swatch of byId("gallery").querySelectorAll("[data-style]")) {
     swatch.setAttribute("aria-pressed", String(state.styles.some(({ id }) => id === swatch.dataset.style)));
   }
+  if (isNew) comeIntoSight(byId("gallery").querySelector("[aria-pressed=true]"));
+}
+
+/** The row is longer than it is wide: what was chosen before is moved there, without moving the page. */
+function comeIntoSight(swatch) {
+  if (!swatch) return;
+  const row = byId("gallery");
+  const [outer, inner] = [row.getBoundingClientRect(), swatch.getBoundingClientRect()];
+  if (inner.right > outer.right) row.scrollLeft += inner.left - outer.left - outer.width / 2;
 }
 
 function adder() {

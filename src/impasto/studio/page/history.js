@@ -2,6 +2,8 @@
 
 import { get, remove } from "./api.js";
 import { button, byId, make, say, span, stem, tell } from "./dom.js";
+import { called } from "./method.js";
+import { isId } from "./schema.js";
 import { state } from "./state.js";
 import { sure } from "./sure.js";
 
@@ -95,18 +97,30 @@ export function drawHistory() {
   if (focused) document.querySelector(`[data-key="${focused}"]`)?.focus();
 }
 
+/** Where there is no picture yet, or none any more: faintly, what it was to be painted from. */
+const origin = ({ content, styles: [style] }) => {
+  const id = content || style;
+  return isId(id) ? `/api/pictures/${id}/thumbnail` : `/api/styles/${id}/thumbnail`;
+};
+
+function picture(job) {
+  const src = job.result?.thumbnail || job.preview;
+  const image = make("img", { src: src || origin(job), alt: "", className: src ? "" : "faint", loading: "lazy" });
+  image.addEventListener("error", () => image.remove()); // it is deleted
+  return image;
+}
+
 function card(job) {
-  const picture = job.result?.thumbnail || job.preview;
   const open = button("", "card", () => told.open(job), { "data-key": `open-${job.id}`, "aria-current": String(job.id === state.job) });
-  open.append(make("span", { className: "pic" }, picture ? make("img", { src: picture, alt: "", loading: "lazy" }) : ""),
+  open.append(make("span", { className: "pic" }, picture(job)),
     make("span", { className: "card-name" }, stem(job.label).replaceAll("-", " ")), make("span", { className: "card-line" }, line(job)));
   if (isOpen(job)) return make("li", { className: "at-work" }, open);
-  const gone = button("×", "away", () => forget(job), { "aria-label": `Delete ${job.label}, ${job.method}`, "data-key": `away-${job.id}` });
+  const gone = button("×", "away", () => forget(job), { "aria-label": `Delete ${job.label}, ${called(job.method)}`, "data-key": `away-${job.id}` });
   return make("li", {}, open, gone);
 }
 
 function line(job) {
-  const what = job.job === "stylize" ? job.method : `${job.job}, ${job.method}`;
+  const what = job.job === "stylize" ? called(job.method) : `${job.job}, ${called(job.method)}`;
   if (job.state === "running" && job.steps) return `${what}, ${Math.floor((100 * job.step) / job.steps)} %`;
   if (job.state === "done") return [what, job.result ? `${job.result.width} × ${job.result.height}` : span(job.seconds)].join(", ");
   return `${what}, ${STATES[job.state]}`;

@@ -45,13 +45,13 @@ export function drawMethods() {
   for (const radio of byId("method").querySelectorAll("input")) radio.checked = radio.value === state.method;
 }
 
-function row({ name, ready, missing, good_at: goodAt, typical, paper }) {
+function row({ name, title, ready, missing, good_at: goodAt, typical, paper }) {
   const radio = make("input", { type: "radio", name: "method", value: name, disabled: !ready, "aria-describedby": `about-${name}` });
   const about = ready ? make("span", { className: "hint", id: `about-${name}` }, `${sentence(goodAt)} ${sentence(typical)}`)
     : make("span", { className: "hint", id: `about-${name}` }, `${sentence(goodAt)} Not installed; `, make("code", {}, missing));
-  return make("label", { title: paper }, radio, make("span", { className: "name" }, called(name)), about);
+  return make("label", { title: paper }, radio, make("span", { className: "name" }, title), about);
 }
 
-/** fast -> Fast; names of papers' methods stay as they are. */
-export const called = (name) => name[0].toUpperCase() + name.slice(1);
+/** How a method's paper writes its name. */
+export const called = (name) => methods.find((method) => method.name === name)?.title || name;
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
