@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import socket
 import tempfile
 import time
@@ -155,6 +154,8 @@ def variables() -> list[str]:
     return sorted({*os.environ, *(one.partition("=")[0] for one in told if one)})
 
 
-def dump() -> None:
-    """Dies so that a core would be left."""
-    signal.raise_signal(signal.SIGSEGV)
+def core() -> tuple[int, int]:
+    """Bytes of memory that may be left behind in a file by whoever dies."""
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_CORE)

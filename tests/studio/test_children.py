@@ -231,6 +231,19 @@ def test_no_file_is_written() -> None:
         family.ask()
 
 
+@posix
+def test_who_dies_leaves_nothing_of_what_it_had_in_memory() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))  # or there would be nothing to take away
+    try:
+        with children(errands.core) as family:
+            assert family.ask() == (0, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs the right to make a network")
 def test_no_other_machine_is_reached() -> None:
     def answer() -> None:

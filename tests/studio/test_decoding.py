@@ -20,7 +20,9 @@ from impasto.picture import Picture
 from impasto.studio.children import Bounds, Children
 from impasto.studio.decoding import THUMBNAIL, believed, decode, harmless, vouch
 from impasto.studio.errors import KindError
+from impasto.studio.jobs.database import Database
 from impasto.studio.limits import Limits
+from impasto.studio.room import Room
 
 from .conftest import png
 from .pieces import (
@@ -150,6 +152,21 @@ class TestRefused:
         for inside in ("TIFF", "GIF", "BMP"):
             with pytest.raises(PictureError):
                 decode(PNG_START + encoded(inside), LIMITS)
+        photo_cd = bytearray(PNG_START + bytes(800_000))
+        photo_cd[2048:2052] = b"PCD_"  # which Pillow looks for there, whatever a file begins with
+        assert Image.open(io.BytesIO(photo_cd)).format == "PCD"
+        with pytest.raises(PictureError):
+            decode(bytes(photo_cd), LIMITS)
+
+
+def test_the_studios_decoders_may_take_what_the_limits_say(tmp_path: Path) -> None:
+    limits = Limits(decode_seconds=7, decode_bytes=300 << 20, decoders=3, child_tasks=5, pixels=20_000)
+    room = Room(Database(f"sqlite:///{tmp_path / 'jobs.db'}"), str(tmp_path), limits)
+    decoders = room.decoders
+    answer = 9 * 20_000 + (16 << 20)
+    assert decoders._bounds == Bounds(21, 300 << 20, 5, 7, network=False, answer=answer)
+    assert (decoders._work, decoders._vouch, decoders._free.qsize()) == (decode, vouch, 3)
+    room.close()
 
 
 class TestBombs:
@@ -166,6 +183,12 @@ class TestBombs:
     def test_long_sides(self, child: Children, size: tuple[int, int]) -> None:
         with pytest.raises(LimitError, match="claims"):
             child.ask(blank_png(*size) if max(size) < 10**6 else claiming("PNG", *size), LIMITS)
+
+    @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+    def test_long_sides_are_seen_before_anything_is_decoded(self, kind: str) -> None:
+        data = claiming(kind, 20_000, 10)
+        with pytest.raises(LimitError, match="claims 20000x10 pixels"):  # and not that the rest is missing
+            decode(data[: len(data) // 2], LIMITS)
 
     @pytest.mark.parametrize("kind", FORMATS)
     def test_headers_that_claim_too_much(self, child: Children, kind: str) -> None:
