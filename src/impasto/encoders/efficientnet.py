@@ -16,6 +16,7 @@ from torch.nn import functional
 from impasto import models
 from impasto.encoders.encoder import Layer, Preprocess, StagedEncoder
 from impasto.encoders.means import mean_activations
+from impasto.encoders.pth import read_pth
 from impasto.encoders.table import get_spec
 
 STEM, HEAD = 32, 1280  # the lite variants keep both fixed
@@ -121,8 +122,7 @@ def load(name: str) -> EfficientNetLite:
     Raises:
         ModelError: when the weights cannot be had.
     """
-    path = models.path(get_spec(name).weights)
-    return EfficientNetLite(torch.load(path, map_location="cpu", weights_only=True))
+    return EfficientNetLite(read_pth(models.path(get_spec(name).weights)))
 
 
 def _relu6(x: Tensor) -> Tensor:

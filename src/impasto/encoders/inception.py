@@ -17,6 +17,7 @@ from torch.nn import functional
 from impasto import models
 from impasto.encoders.encoder import Layer, Preprocess, StagedEncoder
 from impasto.encoders.means import mean_activations
+from impasto.encoders.pth import read_pth
 from impasto.encoders.table import get_spec
 from impasto.errors import ModelError
 
@@ -137,9 +138,7 @@ def read_state(name: str = NAME) -> dict[str, Tensor]:
     Raises:
         ModelError: when the weights cannot be had.
     """
-    path = models.path(get_spec(name).weights)
-    state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+    return read_pth(models.path(get_spec(name).weights))
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
 
 from impasto import models
 from impasto.encoders.encoder import Layer, Preprocess, StagedEncoder
 from impasto.encoders.means import mean_activations
+from impasto.encoders.pth import read_pth
 from impasto.encoders.table import VGG_BLOCKS, get_spec
 from impasto.errors import OptionError
 
@@ -94,7 +94,7 @@ def read_codebook(path: Path) -> dict[str, Tensor]:
     Returns:
         `conv1_1.weight` (O, I, 3, 3) and `conv1_1.bias` (O,), ..., float32.
     """
-    coded: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    coded = read_pth(path)
     state: dict[str, Tensor] = {}
     for key, codes in coded.items():
         layer, _, what = key.partition("_W_q")
