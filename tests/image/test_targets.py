@@ -116,6 +116,19 @@ def test_symbolic_links_are_followed(picture: Picture, tmp_path: Path) -> None:
     assert link.is_symlink() and real.is_file()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="folders cannot be flushed there")
+def test_file_and_name_are_on_the_disk(picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[tuple[bool, list[str]]] = []
+
+    def flush(number: int) -> None:
+        names = [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")]
+        flushed.append((os.path.samestat(os.fstat(number), tmp_path.stat()), names))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    write(picture, tmp_path / "a.png")
+    assert flushed == [(False, []), (True, ["a.png"])]  # a name that stands for what is not there yet would be worse
+
+
 FAULTS: dict[str, Callable[[pytest.MonkeyPatch, BaseException], None]] = {
     "sync": lambda patch, error: patch.setattr(os, "fsync", _raising(error)),
     "rename": lambda patch, error: patch.setattr(Path, "replace", _raising(error)),

@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
-from sqlalchemy import delete, update
+from sqlalchemy import delete, event, update
 
 from impasto.image import read
 from impasto.studio import decoding, room
@@ -95,6 +95,10 @@ class TestWhatThereIs:
         told = client.get("/api/limits").json()
         assert told["upload_bytes"] == studio.room.limits.upload_bytes
         assert told["keep_seconds"] == 30 * 24 * 3600
+
+    def test_where_tokens_are_asked_for_things_are_kept_for_a_day(self, tmp_path: Path) -> None:
+        with served(tmp_path, tokens=TOKENS) as studio, studio.client(ANNA) as client:
+            assert client.get("/api/limits").json()["keep_seconds"] == 24 * 3600
 
     def test_styles(self, client: httpx.Client) -> None:
         own = uploaded(client, png(7), name="mine.png", kind="style")
@@ -891,6 +895,21 @@ class TestElsewhere:
             assert answer.headers["retry-after"]
             assert client.get("/readyz").json()["ready"] is False
             assert client.get("/healthz").status_code == 200
+
+    def test_a_database_that_is_full(self, tmp_path: Path) -> None:
+        with served(tmp_path) as studio, studio.client() as client:
+            photo = uploaded(client)["id"]
+            engine = studio.room.database.engine
+            engine.dispose()  # so that every connection is one of those to come
+            event.listen(engine, "connect", lambda line, _: line.execute("PRAGMA max_page_count=1"))  # what it has now
+            answers = [client.post("/api/jobs", json=order(photo)) for _ in range(60)]
+            taken = [answer for answer in answers if answer.status_code == 201]
+            assert len(taken) < 60
+            for answer in answers[len(taken) :]:
+                assert refused(answer, 503) == "the database is full; mend: make room"
+                assert answer.headers["retry-after"]
+            assert len(client.get("/api/jobs?limit=100").json()) == len(taken)
+            assert studio.room.queue.depth() == {"queued": len(taken)}
 
 
 class TestDocument:

@@ -7,17 +7,25 @@ import logging
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
+from unittest.mock import Mock
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from impasto.errors import OptionError
 from impasto.studio import logs
+from impasto.studio.errors import AwayError
+from impasto.studio.jobs import worker
+from impasto.studio.jobs.watch import Patience
+from impasto.studio.jobs.worker import Worker
 from impasto.studio.metrics import METHODS, STATES
 
-from .conftest import png
+from .conftest import png, silence
 from .server import ANNA, TOKENS, Served, ordered, refused, served, uploaded
 
 SECRET = "grandmother-in-paris"
@@ -82,6 +90,53 @@ def test_steps_of_running_jobs_are_counted(studio: Served, client: httpx.Client)
     studio.room.queue.finish(claim, "done")
     assert one(client, "impasto_steps_per_second") == 0
     assert one(client, "impasto_workers") == 1
+
+
+SAYS = {
+    "memory": MemoryError(),
+    "fault": ZeroDivisionError("division by zero"),
+    "store": AwayError("the store of pictures does not answer; mend: try again"),
+    "order": OptionError("steps is too much; mend: fewer"),
+}
+"""What painting may end with, by what that is called."""
+
+
+def test_failed_jobs_are_counted_by_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reasons are told apart by the words of those who give them, so each is given by whoever really does."""
+    with served(tmp_path, attempts=1) as studio, studio.client() as client:
+        photo, room = uploaded(client)["id"], studio.room
+        reasons = {"worker", "hung", *SAYS}
+
+        def counted() -> dict[str, float]:
+            return {reason: one(client, "impasto_jobs_failed", reason=reason) for reason in reasons}
+
+        def fails(reason: str) -> str:
+            job = ordered(client, photo)["id"]
+            claim = room.queue.claim("test")
+            assert claim
+            assert claim.id == job
+            if reason == "worker":
+                silence(room.database, job)
+                room.queue.claim("another")
+                return str(job)
+            painter = Worker(room.database, room.store, room.limits, Event(), end=lambda _: None)
+            if reason == "hung":
+                patience = Patience(room.limits)
+                why = patience.over(time.monotonic() + room.limits.silent_seconds + 1, stopping=False)
+                painter._hung(claim, str(why))
+            else:
+                monkeypatch.setattr(worker, "perform", Mock(side_effect=SAYS[reason]))
+                painter._work(claim)
+            return str(job)
+
+        before = dict.fromkeys(reasons, 0.0)
+        assert counted() == before
+        for reason in sorted(reasons):
+            job = fails(reason)
+            before[reason] += 1
+            assert counted() == before, client.get(f"/api/jobs/{job}").json()["error"]
+        labels = {dict(told)["reason"] for name, told in figures(client) if name == "impasto_jobs_failed"}
+        assert labels == reasons
 
 
 def test_refused_pictures_are_counted_by_reason(client: httpx.Client) -> None:

@@ -26,6 +26,7 @@ from impasto.studio.api import router
 from impasto.studio.description import describe
 from impasto.studio.errors import AwayError, BusyError, ConflictError, KindError, MissingError, TooLargeError
 from impasto.studio.guard import Guard, Rules, with_headers
+from impasto.studio.jobs.database import full
 from impasto.studio.jobs.retention import tidy
 from impasto.studio.orders import without_flags
 from impasto.studio.room import Room
@@ -147,7 +148,8 @@ def _add_troubles(app: FastAPI) -> None:
     @app.exception_handler(SQLAlchemyError)
     def unreachable(_: Request, error: SQLAlchemyError) -> JSONResponse:
         log.error("database", exc_info=error)
-        return trouble(503, "the database does not answer; mend: try again", {"retry-after": "5"})
+        why = "is full; mend: make room" if full(error) else "does not answer; mend: try again"
+        return trouble(503, f"the database {why}", {"retry-after": "5"})
 
 
 class Count:

@@ -6,6 +6,7 @@ them. Names are made here from ids, never from what users call their pictures, a
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -29,6 +30,10 @@ _OURS = re.compile(r"\.?[0-9a-f]{32}\.|\.impasto-[0-9a-f]{16}\.tmp\Z")
 STALE = 3600.0
 """Seconds after which a file that nobody has finished writing is swept away."""
 
+_MENDS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), "let the store's folder be written to"),
+}
 
 RUNS = "runs"
 """The folder of what goes on after an interruption; its names begin with the job's id."""
@@ -96,7 +101,8 @@ class Store:
                     self._files.pipe_file(target, data)
             except OSError as error:
                 if path and error.strerror:
-                    raise AwayError(f"the picture cannot be kept ({error.strerror}); mend: make room") from error
+                    mend = _MENDS.get(error.errno or 0, "try again")
+                    raise AwayError(f"the picture cannot be kept ({error.strerror}); mend: {mend}") from error
                 raise
 
     def get(self, name: str) -> bytes:

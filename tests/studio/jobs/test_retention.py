@@ -215,6 +215,15 @@ def test_files_that_belong_to_nothing_are_swept_when_they_are_old(
     assert left == {picture_file(photo), thumbnail_file(photo), preview_file(job), picture_file(just_now)}
 
 
+def test_tidying_sweeps_too(database: Database, store: Store) -> None:
+    assert store.folder
+    half = store.folder / f".impasto-{'0' * 16}.tmp"
+    half.write_bytes(b"half")
+    os.utime(half, (time.time() - ORPHAN - 60,) * 2)
+    tidy(database, store, keep_seconds=DAY, keep_bytes=PLENTY)
+    assert not half.exists()
+
+
 def test_the_state_of_runs_that_are_over_is_swept(
     database: Database, store: Store, queue: Queue, submit: Submit
 ) -> None:

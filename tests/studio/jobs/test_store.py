@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
@@ -19,6 +22,7 @@ from impasto.studio.errors import AwayError, MissingError
 from impasto.studio.store import STALE, Store, picture_file, preview_file, thumbnail_file
 
 ID = "0123456789abcdef" * 2
+NOBODY = 65534
 
 posix = pytest.mark.skipif(os.name != "posix", reason="not everybody may make links there")
 
@@ -188,26 +192,50 @@ def test_a_store_that_is_away_is_told_in_our_words(anywhere: Store, monkeypatch:
     assert anywhere.get(picture_file(ID)) == b"x"
 
 
-def test_a_full_disk_is_told_in_our_words(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    import errno
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EDQUOT, "make room"),
+        (errno.EROFS, "let the store's folder be written to"),  # as systems make a disk that has begun to fail
+        (errno.EACCES, "let the store's folder be written to"),
+        (errno.EIO, "try again"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_told_in_our_words(
+    store: Store, monkeypatch: pytest.MonkeyPatch, number: int, mend: str
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
 
     store.put(picture_file(ID), b"old")
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(AwayError, match=r"cannot be kept \(No space left on device\); mend: make room"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(AwayError) as told:
         store.put(picture_file(ID), b"new")
+    assert str(told.value) == f"the picture cannot be kept ({os.strerror(number)}); mend: {mend}"
     assert store.get(picture_file(ID)) == b"old"
     assert len(list(store.names())) == 1
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "pictures"
-    folder.mkdir(mode=0o500)
-    with pytest.raises(ImpastoError, match="may not be written to; mend: change its permissions"):
-        Store(str(folder))
+@contextmanager
+def anybody() -> Iterator[None]:
+    """Without the superuser's rights, who may write everywhere."""
+    if os.geteuid():
+        yield
+        return
+    os.setresuid(NOBODY, NOBODY, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@posix
+def test_a_read_only_folder_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own lie where nobody else may look
+        Path(folder).chmod(0o555)
+        with anybody(), pytest.raises(ImpastoError, match="may not be written to; mend: change its permissions"):
+            Store(folder)
 
 
 def test_places_that_are_none_are_refused(tmp_path: Path) -> None:
