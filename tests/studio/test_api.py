@@ -692,10 +692,36 @@ class TestBusy:
 
     def test_a_full_disk_takes_no_more(self, tmp_path: Path) -> None:
         with served(tmp_path, disk_bytes=10**15) as studio, studio.client() as client:
-            refused(client.post("/api/pictures", files={"file": png()}), 429, "disk")
+            answer = client.post("/api/pictures", files={"file": png()})
+            refused(answer, 429, "disk")
+            assert int(answer.headers["retry-after"]) >= 1
             answer = client.get("/readyz")
             assert (answer.status_code, answer.json()["ready"]) == (503, False)
             assert "disk" in " ".join(answer.json()["troubles"])
+
+    def test_uploads_are_sent_away_before_they_are_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def answer(studio: Served, length: str) -> bytes:
+            form = "Content-Type: multipart/form-data; boundary=x"
+            head = f"POST /api/pictures HTTP/1.1\r\nHost: localhost\r\n{form}\r\n{length}\r\n\r\n"
+            return studio.raw(head.encode())  # and not a byte of a body
+
+        disk = shutil.disk_usage(tmp_path)
+        with served(tmp_path, upload_bytes=10**6, body_seconds=1) as studio, studio.client() as client:
+            waits = studio.room.decoders._room
+            monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=2 * 10**9))
+            assert b" 408 " in answer(studio, "Content-Length: 900000")
+            with studio.room.arrival(2 * 10**9 - 500_000):  # others' are on their way
+                for length in ("Content-Length: 900000", "Transfer-Encoding: chunked"):
+                    assert b"no room for more pictures on their way" in answer(studio, length)
+                assert b" 408 " in answer(studio, "Content-Length: 400000")
+            until(lambda: studio.room._arriving == 0)
+            while waits.acquire(blocking=False):
+                pass
+            assert b"too many pictures at once" in answer(studio, "Content-Length: 900000")
+            waits.release()
+            uploaded(client)
+            monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=10**6))
+            assert b"the disk is nearly full" in answer(studio, "Content-Length: 900000")
 
     def test_more_than_may_be_kept_makes_the_oldest_go_soon(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
 from unittest.mock import Mock
@@ -19,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from impasto.errors import OptionError
 from impasto.studio import logs
-from impasto.studio.errors import AwayError
+from impasto.studio.errors import AwayError, BusyError
 from impasto.studio.jobs import worker
 from impasto.studio.jobs.watch import Patience
 from impasto.studio.jobs.worker import Worker
@@ -139,11 +140,19 @@ def test_failed_jobs_are_counted_by_reason(tmp_path: Path, monkeypatch: pytest.M
         assert labels == reasons
 
 
-def test_refused_pictures_are_counted_by_reason(client: httpx.Client) -> None:
-    for data, reason in ((b"x", "kind"), (b"", "kind"), (png()[:200], "damaged")):
+def test_refused_pictures_are_counted_by_reason(studio: Served, client: httpx.Client) -> None:
+    def counts(data: bytes, reason: str) -> None:
         before = one(client, "impasto_decode_refused_total", reason=reason)
         client.post("/api/pictures", files={"file": data})
         assert one(client, "impasto_decode_refused_total", reason=reason) == before + 1
+
+    for data, reason in ((b"x", "kind"), (b"", "kind"), (png()[:200], "damaged")):
+        counts(data, reason)
+    with ExitStack() as others:
+        with suppress(BusyError):
+            while True:
+                others.enter_context(studio.room.decoders.place())
+        counts(png(), "busy")
 
 
 @pytest.mark.parametrize(

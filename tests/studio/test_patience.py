@@ -62,6 +62,15 @@ def test_places_come_back_from_the_silent(tmp_path: Path, monkeypatch: pytest.Mo
             time.sleep(0.1)
 
 
+def test_who_is_one_too_many_is_told_so(tmp_path: Path) -> None:
+    with served(tmp_path, connections=8) as studio, ExitStack() as opened:
+        for _ in range(7):
+            opened.enter_context(socket.create_connection(("127.0.0.1", studio.port)))
+        answer = httpx.get(f"{studio.address}/healthz")
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (503, "text/plain")
+        assert answer.headers["connection"] == "close"
+
+
 def test_a_request_that_stops_in_its_middle_is_ended(tmp_path: Path) -> None:
     head = b"POST /api/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     with served(tmp_path, body_seconds=1.0) as studio:

@@ -6,8 +6,9 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -62,12 +63,20 @@ def make_app(room: Room, *, hosts: tuple[str, ...]) -> FastAPI:
     _add_signs(app)
     _add_troubles(app)
     describe(app)
-    app.add_middleware(Guard, rules=Rules(hosts, room.tokens, room.limits))
+    app.add_middleware(Guard, rules=Rules(hosts, room.tokens, room.limits, partial(_arrival, room)))
     app.add_middleware(Count)  # stands before the guard, whose refusals count too
     home = {"methods": ["GET", "HEAD"], "include_in_schema": False}
     app.add_api_route("/", lambda: FileResponse(PAGE / "index.html"), **home)  # type: ignore[arg-type]
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     return app
+
+
+@contextmanager
+def _arrival(room: Room, size: int) -> Iterator[None]:
+    with ExitStack() as inside:
+        with metrics.refusing():
+            inside.enter_context(room.arrival(size))
+        yield
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from http.cookies import SimpleCookie
@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from impasto.studio.errors import BusyError
 from impasto.studio.limits import Limits
 
 COOKIE = "impasto_token"
@@ -55,11 +56,14 @@ class Rules:
         hosts: names under which the studio answers, without ports.
         tokens: name -> secret of everybody who may; empty where only this machine reaches the port.
         limits: how large a request may be.
+        arrival: entered with the most bytes that an upload may have, before any is read; raises BusyError where there
+            is no room for them.
     """
 
     hosts: Sequence[str]
     tokens: dict[str, str]
     limits: Limits
+    arrival: Callable[[int], AbstractContextManager[object]] = nullcontext
 
     def owner_of(self, secret: str) -> str | None:
         """Whose secret it is; takes as long for a wrong one as for a right one."""
@@ -104,7 +108,14 @@ class Guard:
         # Parts of files are of no use here, and have been a way to make servers work hard (CVE-2025-62727).
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"range"]
         heard = _counted(receive, self._limit(scope), self._rules.limits.body_seconds)
-        await self._app(scope, heard, with_headers(send))
+        with ExitStack() as inside:
+            if _is_upload(scope):
+                try:
+                    inside.enter_context(self._rules.arrival(int(headers.get("content-length", self._limit(scope)))))
+                except BusyError as error:
+                    await _answer(send, 429, str(error), receive=receive, retry_after=error.retry_after)
+                    return
+            await self._app(scope, heard, with_headers(send))
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         hosts = headers.getlist("host")
@@ -125,8 +136,7 @@ class Guard:
 
     def _limit(self, scope: Scope) -> int:
         limits = self._rules.limits
-        upload = scope["path"] == "/api/pictures" and scope["method"] == "POST"
-        return limits.upload_bytes + limits.body_bytes if upload else limits.body_bytes
+        return limits.upload_bytes + limits.body_bytes if _is_upload(scope) else limits.body_bytes
 
     def _handed_over(self, scope: Scope) -> str | None:
         """A right secret in the address of the page: it moves into a cookie, and out of the address."""
@@ -143,6 +153,10 @@ class Guard:
             return self._rules.owner_of(secret.strip())
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)  # other programs of this machine set some too
         return self._rules.owner_of(cookie) if cookie else None
+
+
+def _is_upload(scope: Scope) -> bool:
+    return bool(scope["path"] == "/api/pictures" and scope["method"] == "POST")
 
 
 def _name(host: str) -> str:
@@ -201,11 +215,14 @@ def _door_page() -> bytes:
     return DOOR.read_bytes()
 
 
-async def _answer(send: Send, status: int, error: str, *, receive: Receive, page: bytes | None = None) -> None:
+async def _answer(
+    send: Send, status: int, error: str, *, receive: Receive, page: bytes | None = None, retry_after: int | None = None
+) -> None:
     """Refuses; the connection ends with it, as a body may be on its way that nobody will read."""
     body = page or json.dumps({"error": error}).encode()
     kind = b"text/html; charset=utf-8" if page else b"application/json"
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+    headers += [(b"retry-after", str(retry_after).encode())] if retry_after else []
     out = with_headers(send)
     await out({"type": "http.response.start", "status": status, "headers": headers})
     await out({"type": "http.response.body", "body": body, "more_body": True})

@@ -41,12 +41,18 @@ def answered(route: str, method: str, status: int, seconds: float) -> None:
 @contextmanager
 def decoding() -> Iterator[None]:
     """Times what is done inside, and counts why it fails."""
-    with decode_seconds.time():
-        try:
-            yield
-        except ImpastoError as error:
-            refused.labels(next((name for kind, name in _REASONS.items() if isinstance(error, kind)), "other")).inc()
-            raise
+    with decode_seconds.time(), refusing():
+        yield
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Counts why what is done inside makes no picture of an upload."""
+    try:
+        yield
+    except ImpastoError as error:
+        refused.labels(next((name for kind, name in _REASONS.items() if isinstance(error, kind)), "other")).inc()
+        raise
 
 
 class Table:

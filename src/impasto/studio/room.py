@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import tempfile
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +19,7 @@ from sqlalchemy import Row, delete, insert, select
 from impasto.studio import live
 from impasto.studio.children import Bounds, Children
 from impasto.studio.decoding import Decoded, decode, vouch
-from impasto.studio.errors import ConflictError, MissingError
+from impasto.studio.errors import BusyError, ConflictError, MissingError
 from impasto.studio.gallery import built_in
 from impasto.studio.jobs.database import WRITERS, Database, alone
 from impasto.studio.jobs.queue import Queue
@@ -53,6 +55,8 @@ class Room:
     limits: Limits
     tokens: dict[str, str] = field(default_factory=dict)
     ending: threading.Event = field(default_factory=threading.Event)
+    _arriving: int = field(default=0, init=False)
+    _counting: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     @cached_property
     def store(self) -> Store:
@@ -104,6 +108,27 @@ class Room:
     def free_disk(self) -> int | None:
         """Bytes; None where pictures are not on this machine."""
         return shutil.disk_usage(self.store.folder).free if self.store.folder else None
+
+    @contextmanager
+    def arrival(self, size: int) -> Iterator[None]:
+        """An upload of so many bytes, which lie in the folder for temporary files until all are here.
+
+        Raises:
+            BusyError: when there is no room for them, or nobody to decode them, which is told before any is read.
+        """
+        if self.free_disk is not None and self.free_disk < self.limits.disk_bytes:
+            raise BusyError("the disk is nearly full; mend: delete pictures, or make room", 60)
+        with self.decoders.place():  # it is taken when the bytes are here: who sends slowly keeps nobody from it
+            pass
+        with self._counting:
+            if shutil.disk_usage(tempfile.gettempdir()).free < self._arriving + size:
+                raise BusyError("there is no room for more pictures on their way; mend: try again", 5)
+            self._arriving += size
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._arriving -= size
 
     def close(self) -> None:
         """Sends children home."""
