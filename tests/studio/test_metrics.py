@@ -221,6 +221,26 @@ def test_lines_of_others_are_cut_to_their_first() -> None:
     assert json.loads(lines.format(line))["message"] == "Task failed"
 
 
+def test_what_becomes_of_each_job_is_told_with_its_id(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of those too that never reach a worker, or whose worker does not live to tell it."""
+    caplog.set_level(logging.INFO, "impasto.studio")
+    with served(tmp_path) as studio, studio.client() as client:
+        photo, queue = uploaded(client)["id"], studio.room.queue
+        cancelled = ordered(client, photo)["id"]
+        client.post(f"/api/jobs/{cancelled}/cancel")
+        lost = ordered(client, photo)["id"]
+        for _ in range(2):
+            assert queue.claim("mortal")
+            silence(studio.room.database, lost)
+        assert queue.claim("another") is None
+        client.post(f"/api/jobs/{'0' * 32}/cancel")
+    told = [(record.message, getattr(record, "job", None)) for record in caplog.records]
+    assert told == [
+        ("ordered", cancelled), ("to be cancelled", cancelled), ("ordered", lost), ("taken back", lost),
+        ("given up", lost),
+    ]  # fmt: skip
+
+
 def test_warnings_are_lines_too_without_their_words() -> None:
     told = "import warnings; from impasto.studio import logs; logs.begin(); "
     told += f"warnings.warn('{SECRET}.jpg is odd', RuntimeWarning); warnings.warn_explicit('{SECRET}', UserWarning, "

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
 
 from impasto.errors import OptionError
-from impasto.studio import metrics
+from impasto.studio import logs, metrics
 from impasto.studio.errors import KindError, MissingError, TooLargeError
 from impasto.studio.gallery import built_in, built_in_thumbnail
 from impasto.studio.live import FORMATS
@@ -86,6 +86,8 @@ class _Route(APIRoute):
 
         return bounded
 
+
+log = logs.get("api")
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -266,6 +268,7 @@ def _taken(request: Request, asked: JobIn, place: dict[str, Any]) -> JobOut:
     if identity is None:
         order = _placed(order, room, owner)
         identity = room.queue.submit(order.to_stored(), reads=order.reads(), **place)
+        log.info("ordered", extra={"job": identity, "method": order.method})
     return room.job(room.queue.get(identity, owner))
 
 
@@ -308,6 +311,7 @@ def cancel(request: Request, job: PathId) -> JobOut:
     """Stops a job; one that was begun keeps its best picture so far. A job that is over stays as it is."""
     room, owner = _room(request), _owner(request)
     room.cancel_job(job, owner)
+    log.info("to be cancelled", extra={"job": job})
     return room.job(room.queue.get(job, owner))
 
 

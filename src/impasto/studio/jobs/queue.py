@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal, select, update
 
+from impasto.studio import logs
 from impasto.studio.errors import BusyError, ConflictError, LostError, MissingError
 from impasto.studio.jobs.database import Database, alone
 from impasto.studio.jobs.rows import (
@@ -44,6 +45,8 @@ WAIT = 5
 
 SMALLER = "a smaller size"
 """What mends most of what a worker dies of."""
+
+log = logs.get("queue")
 
 
 class Queue:
@@ -365,6 +368,7 @@ class Queue:
             Whether it is over.
         """
         over = bool(row.cancel or row.attempts >= self._limits.attempts)
+        log.warning("given up" if over else "taken back", extra={"job": row.id, "attempt": row.attempts})
         if row.cancel:
             self._end(connection, row.id, "cancelled")
         elif row.attempts >= self._limits.attempts:
