@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from impasto.image import read
 
@@ -109,6 +109,21 @@ def test_photos_are_upright(impasto: Run, folder: Path, orientation: int) -> Non
     assert np.array_equal(pixels(folder / "a.png"), pixels(folder / "b.png"))
     with Image.open("a.png") as opened:
         assert opened.getexif().get(0x0112, 1) == 1
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_places_stay_unless_they_are_stripped(impasto: Run, folder: Path, strip: bool) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Model], exif[ExifTags.Base.Artist] = "E-M10", "Anna"
+    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (48.0, 51.0, 29.6)})
+    Image.fromarray(colours(2, (44, 28))).save(folder / "here.jpg", exif=exif)
+    assert impasto("stylize", "here.jpg", "painting.png", "-o", "a.jpg", *["--strip"] * strip).code == 0
+    with Image.open("a.jpg") as opened:
+        kept = opened.getexif()
+        assert kept[ExifTags.Base.Model] == "E-M10"
+        assert (ExifTags.Base.Artist in kept) is not strip
+        assert bool(kept.get_ifd(ExifTags.IFD.GPSInfo)) is not strip
+    assert (b"here.jpg" in (folder / "a.jpg").read_bytes()) is not strip
 
 
 def test_the_photo_as_its_own_painting(impasto: Run, folder: Path) -> None:

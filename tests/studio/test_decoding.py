@@ -16,9 +16,10 @@ from PIL import ExifTags, Image, ImageCms
 
 from impasto.errors import ImpastoError, LimitError, PictureError
 from impasto.image import read, write
+from impasto.image.metadata import harmless
 from impasto.picture import Picture
 from impasto.studio.children import Bounds, Children
-from impasto.studio.decoding import THUMBNAIL, believed, decode, harmless, vouch
+from impasto.studio.decoding import THUMBNAIL, believed, decode, vouch
 from impasto.studio.errors import KindError
 from impasto.studio.jobs.database import Database
 from impasto.studio.limits import Limits

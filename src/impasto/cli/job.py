@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Event as StopSignal
@@ -19,6 +19,7 @@ from impasto.cli.interrupts import interruptible
 from impasto.errors import OptionError, PictureError
 from impasto.events import Done, Event, Progress, Started
 from impasto.image import check_target, write
+from impasto.image.metadata import harmless
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
 
@@ -30,6 +31,10 @@ FIXED: dict[str, tuple[Any, Any]] = {
     ),
     "json": (Annotated[bool, typer.Option("--json", help="one JSON object on standard output")], False),
     "overwrite": (Annotated[bool, typer.Option("--overwrite", help="replace the result if it exists")], False),
+    "strip": (
+        Annotated[bool, typer.Option("--strip", help="keep no settings, and of EXIF only camera, exposure and dates")],
+        False,
+    ),
 }  # fmt: skip
 
 READ = ("init", "model", "mask", "style_mask", "semantic")
@@ -152,6 +157,8 @@ class Job:
         return picture, ended[-1]
 
     def _deliver(self, picture: Picture) -> None:
+        if self.fixed["strip"]:  # settings name files
+            picture = replace(picture, exif=harmless(picture.exif), settings={})
         if self.output != STREAM:
             write(picture, self.output, overwrite=self._overwrite, settings=picture.settings)
             return

@@ -24,6 +24,7 @@ from impasto.errors import ImpastoError, OptionError
 if TYPE_CHECKING:
     import uvicorn
 
+    from impasto.studio.jobs.crew import Crew
     from impasto.studio.room import Room
 
 PORT = 7400
@@ -101,18 +102,20 @@ def _serve(
         typer.echo("impasto studio: others can reach it, over plain HTTP; put a proxy with TLS before it", err=True)
     if browser:
         _open_when_up(server, address + (f"?token={secret}" if secret else ""))
-    with Crew(database, store, count=workers, stop_seconds=limits.stop_seconds), line, _ended_by_signals(server, room):
+    crew = Crew(database, store, count=workers, stop_seconds=limits.stop_seconds)
+    with crew, line, _ended_by_signals(server, room, crew):
         server.run(sockets=[line])
 
 
 @contextmanager
-def _ended_by_signals(server: uvicorn.Server, room: Room) -> Iterator[None]:
+def _ended_by_signals(server: uvicorn.Server, room: Room, crew: Crew) -> Iterator[None]:
     """SIGTERM and Ctrl-C end it in good order, workers included; its own way would end this process at once."""
 
     def end(number: int, _: FrameType | None) -> None:
         server.force_exit = server.should_exit and number == signal.SIGINT
         server.should_exit = True
         room.ending.set()
+        crew.leave()  # while the last callers are answered
 
     server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from impasto.errors import LimitError, MissingExtraError, PictureError
 from impasto.image import fit, read, resize_picture, write
 from impasto.image.formats import READABLE, sniff
-from impasto.image.metadata import EXIF_START
+from impasto.image.metadata import harmless
 from impasto.picture import Picture
 from impasto.studio.errors import KindError
 from impasto.studio.limits import Limits
@@ -28,15 +28,6 @@ TAKEN = ("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "HEIF")
 THUMBNAIL = 320
 """Pixels on the long side."""
 
-# What is kept of EXIF: with what, when and how the picture was taken. All else may tell where, or whose camera, or
-# anything at all: places hide in GPS, XMP, IPTC and maker's notes alike, and whose right it is, is mostly a name.
-_PICTURE = {0x010F, 0x0110, 0x011A, 0x011B, 0x0128, 0x0131, 0x0132}
-_SHOT = {
-    0x829A, 0x829D, 0x8822, 0x8827, 0x8830, 0x8831, 0x8832, 0x9000, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9201,
-    0x9202, 0x9203, 0x9204, 0x9205, 0x9206, 0x9207, 0x9208, 0x9209, 0x920A, 0x9290, 0x9291, 0x9292, 0xA001, 0xA20E,
-    0xA20F, 0xA210, 0xA215, 0xA217, 0xA300, 0xA301, 0xA401, 0xA402, 0xA403, 0xA404, 0xA405, 0xA406, 0xA407, 0xA408,
-    0xA409, 0xA40A, 0xA40C, 0xA432, 0xA433, 0xA434,
-}  # fmt: skip
 THUMBNAIL_BYTES = 4 * THUMBNAIL * THUMBNAIL
 
 _PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\0\0\0\0IEND\xaeB`\x82"
@@ -145,25 +136,6 @@ def thumbnail(picture: Picture, side: int = THUMBNAIL) -> bytes:
     file = io.BytesIO()
     write(replace(small, exif=None, settings={}), file, format="jpeg", quality=85)
     return file.getvalue()
-
-
-def harmless(exif: bytes | None) -> bytes | None:
-    """Of an EXIF block what gives nobody away: camera, lens, exposure, dates; None when it is broken."""
-    if exif is None:
-        return None
-    try:
-        block = Image.Exif()
-        block.load(exif)
-        kept = Image.Exif()
-        for tag, value in block.items():
-            if tag in _PICTURE:
-                kept[tag] = value
-        shot = {tag: value for tag, value in block.get_ifd(ExifTags.IFD.Exif).items() if tag in _SHOT}
-        if shot:
-            kept.get_ifd(ExifTags.IFD.Exif).update(shot)
-        return EXIF_START + kept.tobytes().removeprefix(EXIF_START) if len(kept) or shot else None
-    except Exception:
-        return None
 
 
 def believed(settings: Mapping[str, Any]) -> dict[str, Any]:

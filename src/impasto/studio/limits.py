@@ -50,6 +50,9 @@ class Limits(Options):
     silent_seconds: float = option(
         1800.0, "without a step, after which a job is thought to hang", low=0.5, high=10**6
     )  # a step at 8192 pixels takes minutes on an old machine, and a first job may fetch half a gigabyte of weights
+    job_seconds: float = option(
+        7200.0, "that one attempt at a job may take; what is painted by then is its picture", low=1, high=10**6
+    )
     cancel_seconds: float = option(
         20.0, "that a cancelled job may take to end by itself; twice its longest step where that is more",
         low=0.1, high=3600,

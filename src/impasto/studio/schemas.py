@@ -192,7 +192,8 @@ def method_out(method: Method) -> MethodOut:
     missing = None if method.ready else f'pip install "impasto[{method.extra}]"'
     return MethodOut(
         name=method.name, title=method.title, paper=method.paper, good_at=method.good_at, typical=method.typical,
-        ready=method.ready, missing=missing, texture=bool(method.texture), options=options_schema(method), meant=meant_options(method),
+        ready=method.ready, missing=missing, texture=bool(method.texture), options=options_schema(method),
+        meant=meant_options(method),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Queue
 from impasto.studio.jobs.rows import OPEN
 from impasto.studio.jobs.worker import PLACES
-from impasto.studio.limits import PREFIX
+from impasto.studio.limits import PREFIX, Limits
 from impasto.studio.store import Store
 
 from ..conftest import STYLE, until
@@ -28,14 +28,14 @@ from ..server import ended, shown, uploaded
 from .test_crash import check_all_done_once, on_sqlite
 
 Run = Callable[..., "subprocess.Popen[str]"]
-SLOW = {"method": "gatys", "options": {"size": 32, "steps": 150, "encoder": "efficientnet-lite0"}}
+SLOW: dict[str, Any] = {"method": "gatys", "options": {"size": 32, "steps": 150, "encoder": "efficientnet-lite0"}}
 
 
 @pytest.fixture
 def run(database_url: str, store: Store, queue: Queue) -> Iterator[Run]:
     """Begins a command of ours at this test's database and pictures; nothing is left of it in the end."""
     told = dict(zip(PLACES, (database_url, str(store.folder)), strict=True))
-    told |= {f"{PREFIX}LEASE_SECONDS": "2", f"{PREFIX}BEAT_SECONDS": "0.2", "OMP_NUM_THREADS": "1"}
+    told |= {f"{PREFIX}LEASE_SECONDS": "6", f"{PREFIX}BEAT_SECONDS": "0.2", "OMP_NUM_THREADS": "1"}
     environment = {**os.environ, **told, "PYTHONUNBUFFERED": "1"}
     begun: list[subprocess.Popen[str]] = []
 
@@ -94,6 +94,23 @@ def test_a_server_that_is_killed_goes_on_where_it_was(
             assert shown(http.get(told["result"]["url"]).content).size == (32, 32)
         assert len(http.get("/api/pictures?kind=result").json()) == len(made)
     check_all_done_once(database, store, made)
+
+
+@on_sqlite
+@pytest.mark.slow
+def test_a_server_that_is_stopped_takes_its_workers_along_in_time(run: Run, queue: Queue) -> None:
+    """While one of them paints, and somebody listens: all within the time that is given to them together."""
+    server, address = served(run, 1)
+    with client(address) as http:
+        job = ordered(http, **SLOW | {"options": SLOW["options"] | {"steps": 5000}})
+        until(lambda: http.get(f"/api/jobs/{job}").json()["step"] >= 2)
+        with http.stream("GET", f"/api/jobs/{job}/events") as stream:
+            next(stream.iter_lines())
+            server.terminate()
+            assert server.wait(Limits().stop_seconds) == 0
+    row = queue.get(job, "local")
+    assert (row.state, row.attempts) == ("queued", 0)
+    assert queue.alive() == 0
 
 
 @on_sqlite

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -18,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from impasto.errors import ImpastoError, LimitError
 from impasto.events import Progress
 from impasto.image import read
-from impasto.studio.errors import AwayError
+from impasto.studio.errors import AwayError, StoppedError
 from impasto.studio.jobs import worker as module
 from impasto.studio.jobs.database import Database
 from impasto.studio.jobs.queue import Queue
@@ -248,6 +249,57 @@ def test_a_late_worker_leaves_alone_what_the_other_goes_on_from(
         until(lambda: others)
     assert (state(queue, job), results(database), store.runs()) == ("running", [], {job})
     queue.finish(others[0], "done")
+
+
+def test_a_late_worker_shows_nothing(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, others = gatys(queue, photo, steps=MANY), []
+
+    def thumbnail(*_: Any) -> bytes:
+        silence(database, job)
+        others.append(queue.claim("another"))
+        store.put(preview_file(job), b"the other's")
+        return b"mine"
+
+    monkeypatch.setattr(module, "thumbnail", thumbnail)
+    with at_work(database, store, limits) as stop:
+        until(lambda: others)
+        stop.set()
+    assert store.get(preview_file(job)) == b"the other's"
+    queue.finish(others[0], "done")
+
+
+def test_a_job_that_takes_too_long_ends_with_what_is_painted(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str
+) -> None:
+    job = gatys(queue, photo, steps=10 * MANY)
+    with at_work(database, store, replace(limits, job_seconds=5)):
+        until(lambda: over(queue, job))
+    row = queue.get(job, OWNER)
+    assert row.state == "done"
+    assert read(io.BytesIO(store.get(picture_file(row.result)))).size == (32, 32)
+    assert "ended after 5 s, the longest that a job may take; this is the picture so far" in [
+        one["text"] for one in told(queue, job, "notice")
+    ]
+    assert store.runs() == set()
+
+
+def test_a_job_that_takes_too_long_for_its_first_step_fails(
+    database: Database, store: Store, queue: Queue, limits: Limits, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def perform(*_: Any, stop: Event, **more: Any) -> None:
+        assert stop.wait(60)
+        raise StoppedError("before the first step")
+
+    monkeypatch.setattr(module, "perform", perform)
+    job = ordered(queue, photo)
+    with at_work(database, store, replace(limits, job_seconds=1)):
+        until(lambda: over(queue, job))
+    row = queue.get(job, OWNER)
+    assert (row.state, row.error) == (
+        "failed", "nothing was painted after 1 s, the longest that a job may take; mend: a smaller size"
+    )  # fmt: skip
 
 
 def test_a_lost_job_is_painted_no_further(

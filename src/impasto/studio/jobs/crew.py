@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
 import threading
 import time
+from typing import Self
 
 from impasto.machine import physical_cores
 from impasto.studio import logs
@@ -36,19 +38,25 @@ class Crew:
     def __init__(self, database: str, store: str, *, count: int, stop_seconds: float) -> None:
         places = dict(zip(PLACES, (database, store), strict=True))
         self._environment = {**_share(count), **os.environ, **places, PARENT: str(os.getpid())}
-        self._stop_seconds, self._stop = stop_seconds, threading.Event()
+        self._stop_seconds, self._stop, self._latest = stop_seconds, threading.Event(), math.inf
         quick = {**self._environment, QUICK: "yes"}
         places_to_fill = [quick, *[self._environment] * count] if count else []
         self._threads = [threading.Thread(target=self._keep, args=(one,), daemon=True) for one in places_to_fill]
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self.leave()
         for thread in self._threads:
             thread.join()
+
+    def leave(self) -> None:
+        """Sends all of them home, without waiting for it; whoever asks again changes nothing."""
+        self._latest = min(self._latest, time.monotonic() + self._stop_seconds)
+        self._stop.set()
 
     def _keep(self, environment: dict[str, str]) -> None:
         """One worker, and whoever comes after it."""
@@ -75,7 +83,7 @@ class Crew:
     def _send_home(self, process: subprocess.Popen[bytes]) -> None:
         process.terminate()
         try:
-            process.wait(self._stop_seconds)
+            process.wait(max(0.0, self._latest - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -30,20 +30,21 @@ class Watch:
         stop: set when the painting is to end.
         lost: whether the job is another worker's by now.
         leaving: whether it ends because the worker does.
+        overdue: whether it ends because it took as long as a job may.
     """
 
     def __init__(
         self, queue: Queue, claim: Claim, worker: str, limits: Limits, leave: StopSignal,
         hung: Callable[[Claim, str], None],
     ) -> None:  # fmt: skip
-        self.stop, self.lost, self.leaving = StopSignal(), False, False
+        self.stop, self.lost, self.leaving, self.overdue = StopSignal(), False, False, False
         self._queue, self._claim, self._worker, self._leave, self._hung = queue, claim, worker, leave, hung
         self._limits, self._patience = limits, Patience(limits)
         self._over = StopSignal()
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
 
     def __enter__(self) -> None:
-        self._renewed = time.monotonic()
+        self._began = self._renewed = time.monotonic()
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -79,6 +80,9 @@ class Watch:
             self.stop.set()
         if self.lost:
             return
+        if time.monotonic() - self._began > self._limits.job_seconds:
+            self.overdue = True
+            self.stop.set()
         if self._queue.asked_to_stop(self._claim):
             self._patience.cancelled()
             self.stop.set()

@@ -193,8 +193,14 @@ class Worker:
             self._queue.release(claim)
             log.info("gives back", extra={"job": claim.id})
             return False
+        wanted = picture is not None and (report.kept or not stopped)
         state = "cancelled" if stopped else "done"
-        wanted = picture is not None and (state == "done" or report.kept)
+        if watch.overdue and stopped:
+            longest = f"{self._limits.job_seconds:g} s, the longest that a job may take"
+            if not wanted:
+                raise ImpastoError(f"nothing was painted after {longest}; mend: a smaller size")
+            report.remark(f"ended after {longest}; this is the picture so far")
+            state = "done"
         result = self._keep(claim, order, picture) if picture and wanted else None
         self._queue.finish(claim, state, result=result)
         log.info(state, extra={"job": claim.id, "seconds": round(time.monotonic() - report.began, 3)})
@@ -256,9 +262,15 @@ class _Report:
         elif isinstance(event, Done):
             self.stopped = event.stopped or (self.watch.stop.is_set() and not self.kept)
 
+    def remark(self, text: str) -> None:
+        """What the worker itself has to say."""
+        self._tell("notice", {"text": text, "level": "warning"})
+
     def _show(self, event: Preview) -> None:
+        small = thumbnail(event.picture, PREVIEW_SIDE)
+        self.queue.check(self.claim)  # whoever has been given the job meanwhile shows how it stands
         try:
-            self.store.put(preview_file(self.claim.id), thumbnail(event.picture, PREVIEW_SIDE))
+            self.store.put(preview_file(self.claim.id), small)
         except Exception:  # the picture itself may be kept yet: the disk is full for a moment, or the store is away
             log.exception("no preview", extra={"job": self.claim.id})
             return
