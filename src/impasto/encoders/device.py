@@ -1,4 +1,4 @@
-"""Where and in which number format networks compute, when nobody says."""
+"""Where and in which number format networks compute, when nobody says, and what memory there is for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from impasto import machine
 from impasto.errors import OptionError
 from impasto.options import Device
 
@@ -38,6 +39,14 @@ def pick_dtype(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> 
     else:
         fast = device.type == "cpu" and _cpu_has_bf16()
     return torch.bfloat16 if fast else torch.float32
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can be taken where pictures are worked on: a graphics card's own, or this machine's; None if unknown."""
+    if device.type != "cuda":
+        return machine.available_memory()
+    idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # ours already, to be taken again
+    return torch.cuda.mem_get_info(device)[0] + idle
 
 
 def _cpu_has_bf16() -> bool:

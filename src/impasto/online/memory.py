@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from impasto import machine
+from impasto.encoders.device import free_memory
 from impasto.errors import LimitError
 from impasto.online.lbfgs import memory_of_pairs
 from impasto.online.options import Optimizer
@@ -75,7 +75,7 @@ class Memory:
         Raises:
             LimitError: when it does not; names a size that does.
         """
-        free = machine.available_memory()
+        free = free_memory(self.sight.device)
         if free is None or self.of(size) <= SHARE * free:
             return None
         if self._taps and window_side(self.sight.encoder, self._taps, TILES[-1]) is not None:
@@ -99,7 +99,7 @@ class Memory:
 
     def at_once(self, size: Size) -> int:
         """The long side of the largest canvas of this shape that would need no tiles."""
-        return self.largest(size, SHARE * (machine.available_memory() or 0))
+        return self.largest(size, SHARE * (free_memory(self.sight.device) or 0))
 
     def whole_beside(self, size: Size, tile: int) -> int:
         """Pixels of the largest canvas that takes no more memory at once than the result does in tiles."""
