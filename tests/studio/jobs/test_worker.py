@@ -270,6 +270,29 @@ def test_a_late_worker_shows_nothing(
     queue.finish(others[0], "done")
 
 
+def test_who_slept_with_the_machine_is_not_taken_for_dead(
+    database: Database, store: Store, queue: Queue, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lid is closed for an hour: one worker paints, another looks for jobs, and both wake with an old lease."""
+    limits = Limits(lease_seconds=30, beat_seconds=10)
+    real, asleep = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: real() + asleep)
+    job = gatys(queue, photo, steps=MANY)
+    with at_work(database, store, limits), at_work(database, store, limits) as other:
+        until(lambda: steps_made(queue, job) >= 2)
+        worker = queue.get(job, OWNER).worker
+        with database.write() as connection:  # nobody can do anything about it in between
+            connection.execute(update(jobs).where(jobs.c.id == job).values(lease=database.now - 1))
+            asleep = 3600.0
+        time.sleep(3)
+        assert (queue.get(job, OWNER).worker, queue.get(job, OWNER).attempts) == (worker, 1)
+        assert not queue.anything()  # its lease is renewed
+        queue.cancel(job, OWNER)
+        until(lambda: over(queue, job))
+        other.set()
+    assert state(queue, job) == "cancelled"
+
+
 def test_a_job_that_takes_too_long_ends_with_what_is_painted(
     database: Database, store: Store, queue: Queue, limits: Limits, photo: str
 ) -> None:

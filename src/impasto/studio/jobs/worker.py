@@ -58,6 +58,9 @@ TROUBLE_SECONDS = 1.0
 AWAY_SECONDS = 5.0
 """Until a store that does not answer is asked again."""
 
+AWAKE_SECONDS = 2.0
+"""After this machine has slept, until its workers take back what others have been silent about: those slept too."""
+
 AGAIN = 75
 """Status of a process that ends because its job hangs, or its memory is in doubt: another is to take its place."""
 
@@ -85,7 +88,7 @@ class Worker:
         self._quick, self._end, self._worn, self._away = quick, end, False, False
         self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._queue, self._store, self._limits, self._stop = Queue(database, limits), store, limits, stop
-        self._beaten = -math.inf
+        self._beaten, self._looked = -math.inf, time.time()
 
     def run(self) -> int:
         """Until somebody says stop, or its memory ran out.
@@ -113,8 +116,14 @@ class Worker:
             self._stop.wait(AWAY_SECONDS)
             return
         self._away = False
+        before, self._looked = self._looked, time.time()  # the clock on the wall goes on while a machine sleeps
+        if self._looked - before > self._limits.lease_seconds / 2:
+            self._stop.wait(AWAKE_SECONDS)
+            self._looked = time.time()
+            return
         if self._queue.anything(quick=self._quick) and (claim := self._queue.claim(self.name, quick=self._quick)):
             self._work(claim)
+            self._looked = time.time()
         else:
             self._stop.wait(LOOK_SECONDS)
 
