@@ -7,9 +7,9 @@
 A client keeps ordering pictures over HTTP, each under an Idempotency-Key that it repeats until it is answered. Two
 workers paint: one of the server's own, and one beside it as on another machine. Server and workers get SIGKILL while
 jobs run, and are begun anew. In the end every order must be one job that is done, with one result whose files are
-whole. The database has to be empty when this begins. The lease is 1 s instead of 30, so that it does not take all day,
-and a job may be begun 10 times instead of twice, the last of which is spared: what is counted here is what gets lost,
-not how patient the queue is.
+whole. The database has to be empty when this begins. The lease is 3 s instead of 30, so that it does not take all day
+(it has to be longer than a process needs to load torch), and a job may be begun 10 times instead of twice, the last of
+which is spared: what is counted here is what gets lost, not how patient the queue is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ OPEN = 8
 """Jobs that the client keeps waiting or running."""
 
 ATTEMPTS = 10
-LIMITS = {"LEASE_SECONDS": "1", "BEAT_SECONDS": "0.2", "ATTEMPTS": str(ATTEMPTS), "JOBS_PER_CLIENT": "64"}
+LIMITS = {"LEASE_SECONDS": "3", "BEAT_SECONDS": "0.2", "ATTEMPTS": str(ATTEMPTS), "JOBS_PER_CLIENT": "64"}
 
 
 class Studio:
