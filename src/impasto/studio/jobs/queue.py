@@ -255,16 +255,6 @@ class Queue:
             cancel = connection.scalar(wanted)
             return cancel is None or bool(cancel)
 
-    def check(self, claim: Claim) -> None:
-        """Looks whether a running job is still this worker's, before a file of it is written.
-
-        Raises:
-            LostError: when it is not.
-        """
-        with self._database.read() as connection:
-            if connection.scalar(select(jobs.c.id).where(*held(claim))) is None:
-                raise LostError(claim.id)
-
     def tell(self, claim: Claim, kind: str, data: Values, stand: Values) -> None:
         """Keeps an event of a running job, and where the job stands now.
 

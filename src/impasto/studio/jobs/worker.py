@@ -277,7 +277,8 @@ class _Report:
 
     def _show(self, event: Preview) -> None:
         small = thumbnail(event.picture, PREVIEW_SIDE)
-        self.queue.check(self.claim)  # whoever has been given the job meanwhile shows how it stands
+        if self.queue.asked_to_stop(self.claim):  # the result comes next, or whoever has the job by now shows how it stands
+            return
         try:
             self.store.put(preview_file(self.claim.id), small)
         except Exception:  # the picture itself may be kept yet: the disk is full for a moment, or the store is away
