@@ -277,8 +277,8 @@ class _Report:
 
     def _show(self, event: Preview) -> None:
         small = thumbnail(event.picture, PREVIEW_SIDE)
-        if self.queue.asked_to_stop(self.claim):  # the result comes next, or whoever has the job by now shows how it stands
-            return
+        if self.queue.asked_to_stop(self.claim):
+            return  # the result comes next; or another worker, who has the job by now, shows how it stands
         try:
             self.store.put(preview_file(self.claim.id), small)
         except Exception:  # the picture itself may be kept yet: the disk is full for a moment, or the store is away
