@@ -42,7 +42,7 @@ def pick_dtype(asked: Literal["auto", "fp32", "bf16"], device: torch.device) -> 
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Bytes that can be taken where pictures are worked on, a graphics card's own or this machine's; None if unknown."""
+    """Bytes that can be taken where pictures are worked on (a graphics card, this machine); None if unknown."""
     if device.type != "cuda":
         return machine.available_memory()
     idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # ours already, to be taken again
