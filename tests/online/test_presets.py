@@ -30,6 +30,13 @@ def test_a_paper_has_settings_of_its_own(name: str) -> None:
     assert apart(best, paper) > 1e-4
 
 
+@pytest.mark.parametrize("preset", ["best", "paper"])
+@pytest.mark.parametrize("name", BOTH)
+def test_strength_0_is_the_photo_in_either_preset(name: str, preset: str) -> None:
+    made = paint(METHODS[name], photo(), painting(), preset=preset, strength=0, steps=4).picture.pixels
+    assert apart(made, photo().pixels) < 0.01
+
+
 @pytest.mark.parametrize("name", BOTH)
 def test_the_papers_loss_goes_down(name: str) -> None:
     told = events(METHODS[name], photo(), painting(), preset="paper", steps=5, scales=1)
@@ -48,6 +55,16 @@ def test_nnst_of_the_paper_has_the_paintings_colours_in_the_end() -> None:
     assert np.abs(made.mean((0, 1)) - style.pixels.mean((0, 1))).max() < 0.05
     kept = paint(METHODS["nnst"], photo(), style, preset="paper", steps=4, keep_color="linear").picture.pixels
     assert np.abs(kept.mean((0, 1)) - photo().pixels.mean((0, 1))).max() < 0.15
+
+
+def test_nnst_of_the_paper_goes_further_with_every_strength() -> None:
+    away = [
+        apart(paint(METHODS["nnst"], photo(), painting(), preset="paper", steps=6, strength=s).picture.pixels,
+              photo().pixels)
+        for s in (0.1, 0.3, 0.5)
+    ]  # fmt: skip
+    assert away == sorted(away)
+    assert away[0] < 0.5 * away[2]
 
 
 def test_laplacian_of_the_paper_by_hand() -> None:

@@ -4,7 +4,8 @@ Every feature of the photo, all layers at once, is replaced by the painting's mo
 that has these. At the result's own size that is the beginning; then each layer finds neighbours of its own.
 
 In the preset "best" the photo's features have a small voice of their own, and colours are held to the painting's mean
-and covariance all along, since cosines say nothing of them. "paper" has neither, and corrects the colours in the end.
+and covariance all along, since cosines say nothing of them. "paper" has neither, and corrects the colours in the end;
+below a strength of 0.5, which is the paper's, photo and colours go over into the photo's own.
 
 Departures: the pixels are what is optimised, by L-BFGS, where the paper has a Laplacian pyramid and Adam; neighbours
 are searched on the features' principal components, in a part of the painting's that is drawn once; colours are matched
@@ -65,7 +66,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: NnstOptions, *, 
         "nnst", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
         kept=kept(sight),
     ):  # fmt: skip
-        yield _recoloured(event, styles[0]) if _corrects(styles, options) else event
+        yield _recoloured(event, styles[0], options.strength) if _corrects(styles, options) else event
 
 
 def _corrects(styles: Sequence[Picture], options: NnstOptions) -> bool:
@@ -74,13 +75,15 @@ def _corrects(styles: Sequence[Picture], options: NnstOptions) -> bool:
     return options.preset == "paper" and options.keep_color == "none" and len(styles) == 1 and not apart
 
 
-def _recoloured(event: Event, style: Picture) -> Event:
-    """With the painting's mean and covariance of colours."""
+def _recoloured(event: Event, style: Picture, strength: float) -> Event:
+    """With the painting's mean and covariance of colours; part of the way to them below a strength of 0.5."""
     from impasto.image import match_linear
 
     if not isinstance(event, Preview | Done):
         return event
-    return replace(event, picture=event.picture.with_pixels(match_linear(event.picture.pixels, style.pixels)))
+    pixels = event.picture.pixels
+    matched = pixels + min(1.0, 2 * strength) * (match_linear(pixels, style.pixels) - pixels)
+    return replace(event, picture=event.picture.with_pixels(matched))
 
 
 def layers(options: NnstOptions) -> tuple[str, ...]:
@@ -96,12 +99,18 @@ def kept(sight: Sight) -> float:
 
 
 def objective(look: Look, options: NnstOptions) -> Loss:
-    """Photo against style; the paper's photo is in what is replaced, and nowhere else."""
+    """Photo against style; the paper's photo is in what is replaced, and nowhere else.
+
+    That alone would never be the photo: what replaces it is the painting's. Below the paper's 0.5 features do the rest.
+    """
     from impasto.losses import Sum, TotalVariation
-    from impasto.online.balance import balanced
+    from impasto.online.balance import balanced, content_loss
 
     if options.preset == "paper":
-        terms = [look.everywhere(lambda region: texture(look, region, options))]
+        share = min(1.0, 2 * options.strength)
+        terms = [share * look.everywhere(lambda region: texture(look, region, options))]
+        if share < 1:
+            terms.append((1 - share) / STYLE * content_loss(look))
         return Sum([*terms, options.tv * TotalVariation()] if options.tv else terms)
     return balanced(look, texture, options, style=STYLE, smooth=SMOOTH)
 
