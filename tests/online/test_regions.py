@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from pathlib import Path
 from threading import Event as StopSignal
 
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from impasto.errors import OptionError
+from impasto.events import Done
 from impasto.image import read_mask, write
 from impasto.losses import gram_matrix
 from impasto.losses.parametric.gram import gram_sums
@@ -21,7 +24,7 @@ from impasto.online.options import OnlineOptions
 from impasto.online.scene import prepare
 from impasto.online.sight import Sight, open_eyes
 from impasto.picture import Picture, Pixels
-from methods_base import BLUE, apart, noise, paint, painting
+from methods_base import BLUE, apart, events, noise, paint, painting
 
 GATYS = METHODS["gatys"]
 LAYERS = ("relu1_1", "relu2_1", "relu3_1")
@@ -163,6 +166,35 @@ class TestMixedScales:
         wanted = shallow(fine.pixels)
         before, after = ((shallow(p) - wanted).norm() for p in (large.pixels, sample.pixels))
         assert after < 0.2 * before
+
+    def test_methods_that_look_with_deep_layers_mix_with_the_encoders_usual_ones(self) -> None:
+        styles = painting(side=48, period=30), painting(BLUE, 48)
+        mixed, first = (
+            paint(METHODS["cnnmrf"], noise(48, 48), *seen, size=48, mix_scales=len(seen) > 1, steps=2).picture.pixels
+            for seen in (styles, styles[:1])
+        )
+        assert apart(mixed, first) > 1e-3
+
+    def test_own_encoders_without_shallow_layers_are_refused(self, eyes: Sight) -> None:
+        encoder = copy.copy(eyes.encoder)
+        encoder.name = "mine"
+        deep = dataclasses.replace(eyes, encoder=encoder, style=("relu3_1",))
+        scene = prepare(noise(40, 40), [painting(), painting(BLUE)], OnlineOptions(size=40))
+        with pytest.raises(OptionError, match="needs a style layer of stride 2 or less"):
+            mix_scales(scene, deep, stop=StopSignal())
+
+    def test_strotss_begins_in_the_colours_of_what_is_mixed(self) -> None:
+        """Stopped at once, the mixture is the first painting itself: nothing of the other's colours is in it."""
+        styles, stop = (painting(side=48), painting(BLUE, 48)), StopSignal()
+        stop.set()
+        begun = []
+        for seen in (styles, styles[:1]):
+            *_, done = events(
+                METHODS["strotss"], noise(48, 48), *seen, size=48, mix_scales=len(seen) > 1, scales=1, stop=stop
+            )
+            assert isinstance(done, Done)
+            begun.append(done.picture.pixels)
+        assert apart(*begun) < 0.01
 
     def test_takes_two_paintings(self) -> None:
         with pytest.raises(OptionError, match="two paintings"):

@@ -71,14 +71,14 @@ def paint(
     stages = plan(result_size(content, options), options, sight, every=every, kept=kept)
     checkpoint = _checkpoint(name, content, styles, options, sight)
     scene = prepare(content, styles, options)
-    if begin and options.init is None and options.quality != "draft":
-        scene = dataclasses.replace(scene, start=begin(scene))
     yield Started(name, scene.content.size, stages.steps)
     yield from (Notice(text) for text in scene.notices)
     if options.mix_scales:
         if options.blend:
             raise OptionError("--mix-scales takes shapes of one painting and texture of the other; leave out --blend")
         scene = mix_scales(scene, sight, stop=stop)
+    if begin and options.init is None and options.quality != "draft":
+        scene = dataclasses.replace(scene, start=begin(scene))
 
     first: Look | None = None
 

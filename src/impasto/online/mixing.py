@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from threading import Event as StopSignal
 
+from impasto.encoders import ENCODERS
 from impasto.errors import OptionError
 from impasto.image import resize
 from impasto.losses import GramLoss, Loss, Sum
@@ -33,20 +34,26 @@ def mix_scales(scene: Scene, sight: Sight, *, stop: StopSignal) -> Scene:
 
     Args:
         scene: with two paintings, nothing masked.
-        sight: what looks; of its style layers the shallow ones are used.
+        sight: what looks; of its style layers the shallow ones are used, or of the encoder's usual ones where a method
+            looks with deep ones only.
         stop: set to end with what there is.
 
     Raises:
-        OptionError: when there are not two paintings, or something is masked, or no style layer is shallow.
+        OptionError: when there are not two paintings, or something is masked, or no layer is shallow.
     """
     if len(scene.styles) != 2 or any(part.mask is not None or part.styles[0][2] is not None for part in scene.parts):
         raise OptionError("--mix-scales takes two paintings, the large shapes' first, and no masks")
-    shallow = [tap for tap in sight.style if sight.encoder.stride(tap) <= FINE_STRIDE]
+    usual = ENCODERS[sight.encoder.name].style if sight.encoder.name in ENCODERS else ()
+    shallow = _fine(sight, sight.style) or _fine(sight, usual)
     if not shallow:
         raise OptionError(f"--mix-scales needs a style layer of stride {FINE_STRIDE} or less; there is none")
     coarse, fine = (resize(style, beside(style, scene.content.size, scene.style_scale)) for style in scene.styles)
-    mixed = retexture(coarse, fine, sight, tuple(shallow), stop=stop)
+    mixed = retexture(coarse, fine, sight, shallow, stop=stop)
     return dataclasses.replace(scene, styles=(mixed,), parts=(Part(((0, 1.0, None),)),))
+
+
+def _fine(sight: Sight, taps: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(tap for tap in taps if sight.encoder.stride(tap) <= FINE_STRIDE)
 
 
 def retexture(coarse: Pixels, fine: Pixels, sight: Sight, layers: tuple[str, ...], *, stop: StopSignal) -> Pixels:
