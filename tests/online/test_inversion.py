@@ -121,24 +121,31 @@ def test_stopping_leaves_a_picture_with_its_errors() -> None:
 
 class TestStatistics:
     @staticmethod
-    def taps(*layers: str, **values: Any) -> tuple[str, ...]:
-        """The layers that a texture model is shown."""
-        found: list[tuple[str, ...]] = []
+    def look(*layers: str, **values: Any) -> Look:
+        """What a texture model is shown."""
+        found: list[Look] = []
 
         def model(look: Look, region: Region, options: GatysOptions) -> Loss:
-            found.append(look.sight.style)
+            found.append(look)
             return gatys.texture(look, region, options)
 
         run(photo(), *layers, model=model, steps=1, **values)
         return found[0]
 
+    def taps(self, *layers: str) -> tuple[str, ...]:
+        return self.look(*layers).sight.style
+
     def test_one_layer_stands_for_all_up_to_it(self) -> None:
         assert self.taps("relu1_1") == ("relu1_1",)
         assert self.taps("relu3_1") == ("relu1_1", "relu2_1", "relu3_1")
+        assert self.taps("relu3_1", "relu3_1") == self.taps("relu3_1")
         assert self.taps("relu3_3") == ("relu1_1", "relu2_1", "relu3_1", "relu3_3")
 
     def test_several_are_those(self) -> None:
         assert self.taps("relu2_1", "relu3_2") == ("relu2_1", "relu3_2")
+
+    def test_what_is_remembered_is_not_turned(self) -> None:
+        assert self.look("relu1_1").upright
 
     def test_they_forget_where(self) -> None:
         """The statistics agree, the pixels do not; features of the same layer keep both."""
@@ -168,6 +175,14 @@ class TestRefusals:
         small = Picture(photo(side=48).pixels[:12, :12].copy())
         with pytest.raises(LimitError, match=r"12x12 is too small for vgg19's relu5_1; mend: .* at least 16x16"):
             run(small, "relu5_1", model=model)
+
+    def test_pictures_made_too_small_for_a_layer(self) -> None:
+        """The size that the message names will do, and no smaller one."""
+        with pytest.raises(LimitError, match=r"16x11 is too small for vgg19's relu5_1; mend: --size 24$"):
+            run(photo(side=48), "relu5_1", size=16)
+        with pytest.raises(LimitError, match="too small"):
+            run(photo(side=48), "relu5_1", size=22)
+        assert run(photo(side=48), "relu5_1", size=24, steps=1).picture.size == (24, 16)
 
     @pytest.mark.parametrize(("option", "value"), [("strength", 0.2), ("style_scale", 2), ("preset", "paper")])
     def test_options_that_would_change_nothing(self, option: str, value: Any) -> None:

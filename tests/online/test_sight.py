@@ -31,6 +31,11 @@ def test_layers_may_be_chosen() -> None:
     assert (eyes.style, eyes.content) == (("conv1_2",), ("pool3",))
 
 
+def test_layers_count_once_and_come_by_depth() -> None:
+    eyes = open_eyes(OnlineOptions(), ["relu3_1", "relu1_1", "relu3_1"], ["relu4_2", "relu2_2", "relu4_2"])
+    assert (eyes.style, eyes.content) == (("relu1_1", "relu3_1"), ("relu2_2", "relu4_2"))
+
+
 def test_unknown_layer_names_those_there_are() -> None:
     with pytest.raises(OptionError, match="has no layer 'nose'; it has: conv1_1"):
         open_eyes(OnlineOptions(), ["nose"])

@@ -8,6 +8,7 @@ what the layer itself has forgotten.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from threading import Event as StopSignal
 
@@ -75,7 +76,7 @@ def invert(
     pixels = resize(image.pixels, fit(image.size, min(options.size or max(image.size), max(image.size))))
     canvas = Picture(pixels)
     sight = _eyes(layers, options, statistics=model is not None)
-    _check_size(canvas, sight)
+    _check_size(canvas, sight, image)
     stages = plan(canvas.size, dataclasses.replace(options, scales=options.scales or 1), sight, every=every)
     start = _noise(pixels, options.seed, statistics=model is not None)
 
@@ -86,7 +87,9 @@ def invert(
         if first is None or first.size != scale.size:
             seen = resize(pixels, scale.size)
             photo = seen if model is None else painted  # statistics are all there is to go by
-            first = Look(sight, photo, (Region((Sample(seen),)),), painted, last=scale.size == canvas.size)
+            first = Look(
+                sight, photo, (Region((Sample(seen),)),), painted, last=scale.size == canvas.size, upright=True
+            )
         if model is None:
             return _memory(sight, first.photo, options)
         look = dataclasses.replace(first, painted=painted, turn=scale.turn)
@@ -129,19 +132,22 @@ def _eyes(layers: Sequence[str], options: OnlineOptions, *, statistics: bool) ->
     sight = open_eyes(options, *((layers, ()) if statistics else ((), layers)))
     if not statistics:
         return dataclasses.replace(sight, style=())
-    if len(layers) == 1:
-        order = sight.encoder.layers
-        usual = [tap for tap in get_spec(options.encoder).style if order.index(tap) < order.index(layers[0])]
-        return dataclasses.replace(sight, style=(*usual, layers[0]), content=())
+    if len(sight.style) == 1:
+        order, (layer,) = sight.encoder.layers, sight.style
+        usual = [tap for tap in get_spec(options.encoder).style if order.index(tap) < order.index(layer)]
+        return dataclasses.replace(sight, style=(*usual, layer), content=())
     return dataclasses.replace(sight, content=())
 
 
-def _check_size(image: Picture, sight: Sight) -> None:
+def _check_size(canvas: Picture, sight: Sight, image: Picture) -> None:
+    """Raises a LimitError when the canvas, which is `image` or a smaller copy of it, is too small for the layers."""
     least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
-    if min(image.size) < least:
+    if min(canvas.size) < least:
+        larger = f"--size {math.ceil(least * max(image.size) / min(image.size))}"
         raise LimitError(
-            f"{image.width}x{image.height} is too small for {sight.encoder.name}'s "
-            f"{(*sight.style, *sight.content)[-1]}; mend: a picture of at least {least}x{least}"
+            f"{canvas.width}x{canvas.height} is too small for {sight.encoder.name}'s "
+            f"{(*sight.style, *sight.content)[-1]}; mend: "
+            + (larger if min(image.size) >= least else f"a picture of at least {least}x{least}")
         )
 
 

@@ -136,7 +136,8 @@ def open_eyes(
 
     Args:
         options: encoder, pooling, device, precision.
-        style: the texture model's layers, the encoder's usual ones when empty.
+        style: the texture model's layers, the encoder's usual ones when empty; in any order, one that is named twice
+            counts once.
         content: likewise for the content.
         faithful: the network exactly as it was trained. Otherwise its first layer sees the border pixels repeated
             instead of black, which keeps dark frames out of the picture, and it pools by averages, which keeps faces.
@@ -166,9 +167,14 @@ def open_eyes(
             dtype=dtype,
         )
         taps = tuple(style) or spec.style, tuple(content) or spec.content
-    for tap in (*taps[0], *taps[1]):
+    return Sight(encoder, *(_by_depth(encoder, named) for named in taps), device)
+
+
+def _by_depth(encoder: Encoder, taps: Sequence[str]) -> tuple[str, ...]:
+    """Each layer once, the shallowest first: methods weigh them by their place and their number."""
+    for tap in taps:
         encoder.layer(tap)
-    return Sight(encoder, *taps, device)
+    return tuple(sorted(set(taps), key=encoder.layers.index))
 
 
 def ready(
