@@ -86,6 +86,17 @@ def test_all_that_can_are_asked(impasto: Run, monkeypatch: pytest.MonkeyPatch, f
 
 
 @pytest.mark.usefixtures("unmeasured")
+def test_who_paints_without_a_control_is_told(impasto: Run, folder: Path) -> None:
+    controls = ["--semantic", "photo.jpg,photo.jpg", "--preset", "paper", "--strength", "0.5", "--seed", "3"]
+    ran = impasto("compare", *BOTH, *QUICK, *controls, "-o", "s.png")
+    assert ran.code == 0, ran
+    (line,) = (line for line in ran.err.splitlines() if "without" in line)
+    told = line.removeprefix("impasto: fast paints without ")
+    assert set(told.split(", ")) == {"--semantic", "--preset"}  # steps, seed and encoder are the other's own business
+    assert "without" not in impasto("compare", *BOTH, *QUICK, "-o", "t.png").err
+
+
+@pytest.mark.usefixtures("unmeasured")
 def test_who_cannot_paint_is_left_out_with_a_line(impasto: Run, folder: Path) -> None:
     ran = impasto("compare", *BOTH, "--methods", "fast,adain,gatys", "--encoder", "nope", "--size", 32, "-o", "s.png")
     assert ran.code == 0

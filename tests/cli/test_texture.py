@@ -69,6 +69,7 @@ class TestTexture:
         ("words", "told"),
         [
             (["painting.png", "--size", "3x"], "--size '3x' is not allowed; give WIDTHxHEIGHT such as 640x480"),
+            (["painting.png", "--size", "0"], "--size 0 is out of range; give a whole number from 16 to 32768"),
             (["painting.png", "--size", "4x64"], "--size 4x64 is out of range; give WIDTHxHEIGHT from 16 to 32768"),
             (
                 ["painting.png", "-m", "fast"],

@@ -24,7 +24,8 @@ from impasto.evaluation.compare import Painted, Round
 from impasto.evaluation.report import METRICS, PHOTO
 from impasto.events import Event, Progress
 from impasto.image import check_target, read, write
-from impasto.methods import METHODS, Method
+from impasto.methods import METHODS, Method, method_of
+from impasto.online.solo import SEARCH
 from impasto.options import StylizeOptions
 from impasto.picture import Picture
 
@@ -113,6 +114,8 @@ def register(app: typer.Typer, name: str, text: str) -> None:
 def _compare(fixed: dict[str, Any], given: dict[str, Any]) -> None:
     order, overwrite = _order(fixed, given), bool(fixed["overwrite"])
     _check_outputs(order, overwrite=overwrite)
+    if without := _without(order.options, given):
+        typer.echo(f"impasto: {without}", err=True)
     content, styles = read(order.content), [read(word) for word in order.styles]
     made = _paint(order, content, styles, quiet=fixed["json"], overwrite=overwrite)
     sheet = compare.make_sheet_of(made.painted, content, styles)
@@ -165,7 +168,7 @@ def _options(
     """Each method's options, of those flags that it has; and the methods that cannot take a value."""
     names = {m.name: {s.name for s in m.options_class.specs()} for m in methods}
     holders = flags.by_name()
-    for name in (name for name, value in given.items() if value not in (None, [], ())):
+    for name in _given(given):
         if not any(name in own for own in names.values()):
             told = f"--{name.replace('_', '-')}; methods that do: {', '.join(holders[name])}"
             raise OptionError(f"of the methods {', '.join(names)} none has {told}")
@@ -180,6 +183,22 @@ def _options(
     if not options:
         raise compare.nothing_painted(refused)
     return tuple(options), refused
+
+
+def _without(options: Sequence[StylizeOptions], given: Mapping[str, Any]) -> str:
+    """Who paints without which of the controls that were given; how one searches is no matter of those that do not."""
+    controls = [name for name in _given(given) if name not in SEARCH]
+    lacking = []
+    for one in options:
+        own = {spec.name for spec in one.specs()}
+        if names := [f"--{name.replace('_', '-')}" for name in controls if name not in own]:
+            lacking.append(f"{method_of(one).name} paints without {', '.join(names)}")
+    return "; ".join(lacking)
+
+
+def _given(given: Mapping[str, Any]) -> list[str]:
+    """The flags that say something."""
+    return [name for name, value in given.items() if value not in (None, [], ())]
 
 
 def _check_outputs(order: Order, *, overwrite: bool) -> None:

@@ -14,6 +14,7 @@ from impasto.cli.job import STREAM, Job, Order, source
 from impasto.errors import OptionError
 from impasto.image import read
 from impasto.methods import get_method
+from impasto.online.options import OnlineOptions
 from impasto.online.solo import TEXTURE
 
 FIXED: dict[str, tuple[Any, Any]] = {
@@ -72,4 +73,8 @@ def _size(word: str | None) -> tuple[int, int] | int | None:
     sides = re.fullmatch(r"(\d{1,9})(?:[xX](\d{1,9}))?", word)
     if not sides:
         raise OptionError(f"--size {word!r} is not allowed; give WIDTHxHEIGHT such as 640x480, or the long side")
-    return int(sides[1]) if sides[2] is None else (int(sides[1]), int(sides[2]))
+    if sides[2] is not None:
+        return int(sides[1]), int(sides[2])
+    (bounds,) = (spec for spec in OnlineOptions.specs() if spec.name == "size")
+    long: int = bounds.check(int(sides[1]))
+    return long

@@ -40,7 +40,9 @@ class OnlineOptions(StylizeOptions):
     scales: int | None = option(None, "coarse-to-fine stages; as many as the size asks for", low=1, high=12)
     optimizer: Optimizer = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory")
     init: str | None = option(
-        None, "where to begin: content, noise, fast, or an image file; fast for drafts, else content if not given"
+        None,
+        "where to begin: content, noise, fast, or an image file; if not given fast for drafts, else content, which "
+        "strotss first brings into the painting's colours",
     )
     style_layers: tuple[str, ...] = option((), "layers that make the style; the method's usual ones if not given")
     content_layers: tuple[str, ...] = option((), "layers that make the content; the method's usual ones if not given")
@@ -48,7 +50,10 @@ class OnlineOptions(StylizeOptions):
     encoder: str = option("vgg19", "the pretrained network that looks at the pictures")
     pooling: Pooling | None = option(None, "how the encoder's maps shrink; the preset's if not given")
     precision: Precision = option("auto", "number format; auto takes bf16 where the processor has it")
-    seed: int = option(0, "of the noise; the same seed gives the same picture", low=0, high=2**32 - 1)
+    seed: int = option(
+        0, "of all that is drawn: noise, directions, positions, grids; the same seed gives the same picture",
+        low=0, high=2**32 - 1,
+    )  # fmt: skip
     preview_every: int = option(0, "steps between previews, 0 for none", low=0, high=100_000)
     checkpoint: Path | None = option(
         None, "file that keeps the state of the run; after an interruption the same command goes on from it"

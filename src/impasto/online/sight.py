@@ -167,7 +167,7 @@ def open_eyes(
             dtype=dtype,
         )
         taps = tuple(style) or spec.style, tuple(content) or spec.content
-    return Sight(encoder, *(_by_depth(encoder, named) for named in taps), device)
+    return Sight(encoder, _by_depth(encoder, taps[0]), _by_depth(encoder, taps[1]), device)
 
 
 def _by_depth(encoder: Encoder, taps: Sequence[str]) -> tuple[str, ...]:
