@@ -12,6 +12,7 @@ from impasto.encoders import load_encoder
 from impasto.encoders.adaptor import ModuleEncoder
 from impasto.errors import OptionError
 from impasto.losses import ContentLoss, GramLoss, Loss, Sum, TotalVariation, gram_matrix
+from impasto.online import deferred
 from impasto.online.deferred import LONGEST, DeferredEvaluation, border_of
 from impasto.online.evaluation import Evaluation
 from impasto.online.lbfgs import Lbfgs
@@ -173,7 +174,9 @@ def test_goes_on_from_its_state_exactly() -> None:
 
 
 class TestBorder:
-    def test_is_the_styles_last_layer_but_one(self) -> None:
+    def test_is_the_styles_last_layer_but_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert border_of(ENCODER, objective()) is None  # what lies beyond so shallow a layer has news with every step
+        monkeypatch.setattr(deferred, "SHALLOW", 1)
         assert border_of(ENCODER, objective()) == "second"
 
     def test_vgg(self) -> None:

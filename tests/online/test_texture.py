@@ -182,6 +182,33 @@ class TestScale:
         assert run(Picture(photo(side=80).pixels[:40]), encoder=LITE, size=60).picture.size == (60, 30)
 
 
+class TestFewFeatures:
+    """Where an exemplar has few features in a layer, their statistics would be the exemplar itself."""
+
+    @staticmethod
+    def layers(**values: Any) -> list[tuple[int, tuple[str, ...]]]:
+        """(width of the canvas, the layers that its model is of), of each scale."""
+        found = []
+
+        def model(look: Look, region: Region, options: GatysOptions) -> Loss:
+            found.append((look.size[0], look.sight.style))
+            return gatys.texture(look, region, options)
+
+        run(painting(side=128), scales=2, steps=4, model=model, **values)
+        return found
+
+    def test_deep_layers_have_no_say_at_coarse_scales(self) -> None:
+        usual = _eyes(GatysOptions(), PLAIN, tileable=False)[0].style
+        (coarse, few), (fine, more) = self.layers()
+        assert (coarse, fine) == (64, 128)
+        assert few == usual[: len(few)]
+        assert more == usual[: len(more)]
+        assert 0 < len(few) < len(more) <= len(usual)
+
+    def test_a_single_layer_is_kept(self) -> None:
+        assert {style for _, style in self.layers(style_layers=("relu5_1",))} == {("relu5_1",)}
+
+
 class TestTileable:
     @pytest.mark.parametrize("exemplar", [painting(side=64, period=24), painting(side=64)], ids=["broad", "fine"])
     def test_the_seam_is_no_steeper_than_the_inside(self, exemplar: Picture) -> None:
