@@ -116,7 +116,7 @@ def texture(
     name = method_of(chosen).name
     events = synthesise(
         [read(style) for style in many], chosen, model=model, layers=_layers_of(home, chosen),
-        every=_every_of(home, chosen),
+        every=_every_of(home, chosen), kept=getattr(home, "kept", None), tiles=getattr(home, "TILES", False),
         name=name, size=size, tileable=tileable, stop=stop or StopSignal(),
     )  # fmt: skip
     picture = _last(events, on_event)
@@ -169,6 +169,7 @@ def reconstruct(
     method = method_of(chosen).name
     events = invert(
         read(image), taps, chosen, model=model if style else None, every=_every_of(home, chosen) if style else None,
+        kept=getattr(home, "kept", None) if style else None, tiles=getattr(home, "TILES", False),
         name=method if style else "reconstruct", stop=stop or StopSignal(),
     )  # fmt: skip
     picture = _last(events, on_event)

@@ -16,7 +16,7 @@ from impasto import machine
 from impasto.encoders import load_encoder
 from impasto.encoders.encoder import Encoder
 from impasto.errors import LimitError
-from impasto.online.memory import DEFERRED, ENOUGH, SHARE, TILES, Memory
+from impasto.online.memory import DEFERRED, ENOUGH, PIXEL, SHARE, TILES, Kept, Memory
 from impasto.online.options import OnlineOptions
 from impasto.online.plan import (
     ANY_SIZE,
@@ -116,8 +116,35 @@ class TestMemory:
         more = Memory(eyes, "lbfgs").of((300, 200)) - Memory(eyes, "lbfgs").of((300, 200), 1024)
         assert more == pytest.approx(300 * 200 * 32 / 4 * DEFERRED)
 
+    def test_what_a_loss_keeps_is_counted_in_tiles_or_not(self, eyes: Sight) -> None:
+        size, kept = (300, 200), Kept(canvas=1000, bank=5e6)
+        for tile in (None, 256):
+            more = Memory(eyes, "adam", kept).of(size, tile) - Memory(eyes, "adam").of(size, tile)
+            assert more == pytest.approx(1000 * 300 * 200 + 5e6)
+
+    def test_losses_that_cannot_be_tiled_never_are(self, eyes: Sight) -> None:
+        whole = Memory(eyes, "lbfgs", tiles=False)
+        assert whole.of((4000, 3000), 256) == whole.of((4000, 3000)) == Memory(eyes, "lbfgs").of((4000, 3000))
+
     def test_what_is_not_a_chain_of_layers_is_not_tiled(self) -> None:
         assert Memory(BLIND, "lbfgs").of((4000, 3000), 256) == Memory(BLIND, "lbfgs").of((4000, 3000))
+
+
+class TestKept:
+    KEPT = Kept(canvas=70, style=100, reading=50, bank=9)
+
+    def test_grows_with_the_paintings_and_their_area(self) -> None:
+        one = self.KEPT.beside(1, 1)
+        assert one == Kept(canvas=70 + 100 + PIXEL, bank=9)
+        assert self.KEPT.beside(1, 3).canvas - one.canvas == 2 * (100 + PIXEL)
+        assert self.KEPT.beside(0.5, 1).canvas == 70 + (100 + PIXEL) / 4
+
+    def test_a_painting_is_read_before_the_first_step(self) -> None:
+        """Where that takes more than a step does, it is what counts."""
+        assert self.KEPT.beside(4, 1).canvas == 16 * (100 + PIXEL + 50)
+
+    def test_paintings_of_a_size_of_their_own_do_not_grow_with_the_canvas(self) -> None:
+        assert self.KEPT.with_styles([10, 30]) == Kept(canvas=70, bank=9 + 40 * (100 + PIXEL) + 30 * 50)
 
 
 class TestFitting:
@@ -142,16 +169,19 @@ class TestFitting:
         assert Memory(eyes, "lbfgs").fitting_tile(size) == 256
 
     @pytest.mark.parametrize("amount", [5e8, 1e9, 4e9])
-    @pytest.mark.parametrize("tiled", [True, False])
-    def test_a_size_that_is_named_as_fitting_fits(self, eyes: Sight, free: Any, amount: float, tiled: bool) -> None:
-        sight = eyes if tiled else BLIND
+    @pytest.mark.parametrize("tiled", [True, False, None])
+    def test_a_size_that_is_named_as_fitting_fits(
+        self, eyes: Sight, free: Any, amount: float, tiled: bool | None
+    ) -> None:
+        """In tiles; with a loss that cannot be tiled; with an encoder that cannot."""
+        memory = Memory(eyes if tiled is not None else BLIND, "lbfgs", tiles=bool(tiled))
         free(amount)
         with pytest.raises(LimitError, match="mend: --size") as refused:
-            Memory(sight, "lbfgs").fitting_tile((40_000, 30_000))
+            memory.fitting_tile((40_000, 30_000))
         fits = int(str(refused.value).rpartition(" ")[2])
-        found = Memory(sight, "lbfgs").fitting_tile((fits, fits * 3 // 4))
-        assert Memory(sight, "lbfgs").of((fits, fits * 3 // 4), found) > 0.85 * amount
-        assert (found is not None) == tiled
+        found = memory.fitting_tile((fits, fits * 3 // 4))
+        assert memory.of((fits, fits * 3 // 4), found) > 0.85 * amount
+        assert (found is not None) == bool(tiled)
 
     def test_unknown_memory_is_not_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(machine, "available_memory", lambda: None)
@@ -181,3 +211,10 @@ def test_work_grows_with_pixels_and_with_tiles() -> None:
     made = Plan((), tile=64, whole=200)
     assert [made.work(size) - ANY_SIZE for size in ((10, 10), (10, 20))] == [100, 200]
     assert made.work((20, 20)) - ANY_SIZE == 2.5 * 400
+
+
+def test_rounds_are_of_one_length() -> None:
+    """A loss that is made for a step or two is not worth its making, nor is what only begins with it ever seen."""
+    plan = Plan((Scale((64, 64), 42), Scale((128, 128), 129), Scale((256, 256), 3)), every=40)
+    found = [(scale.size[0], scale.steps, scale.turn) for scale in plan.rounds()]
+    assert found == [(64, 21, 0), (64, 21, 1), (128, 32, 0), (128, 32, 1), (128, 32, 2), (128, 33, 3), (256, 3, 0)]

@@ -155,7 +155,7 @@ def test_a_loss_that_has_no_sums_is_refused_before_anything_is_painted() -> None
     encoder = small_encoder()
     loss = TotalVariation() + 2 * MomentLoss("third", channel_moments(encoder(picture(50, 60), ["third"])["third"]))
     plan = Plan((Scale((10, 10), 1), Scale((100, 100), 1)), tile=40, whole=1000, at_once=48)
-    with pytest.raises(LimitError, match=r"MomentLoss has to see the whole picture.*mend: --size 48$"):
+    with pytest.raises(LimitError, match=r"^this method has to see the whole picture.*mend: --size 48$"):
         evaluate(encoder, loss, plan, (10, 10))
     untiled = evaluate(encoder, loss, Plan(plan.scales), (100, 100))
     assert type(untiled) is Evaluation

@@ -7,10 +7,15 @@ from typing import Any
 
 from impasto.losses import ContentLoss, Loss, Sum, TotalVariation
 from impasto.online.look import Look, Region
+from impasto.online.memory import Kept
 from impasto.online.options import OnlineOptions
+from impasto.online.sight import Sight
 
 Texture = Callable[[Look, Region, Any], Loss]
 """(look, region, the method's options) -> how far the region is from the paintings' texture."""
+
+KeptWith = Callable[[Sight, Any], Kept]
+"""(what looks, the method's options) -> what the texture model takes of memory besides the photo's content maps."""
 
 
 def content_loss(look: Look, *, relative: bool = True) -> Loss:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from impasto.losses import Loss
     from impasto.losses.nonparametric.patches import PatchBank
     from impasto.online.look import Look, Region, Sample
+    from impasto.online.memory import Kept
+    from impasto.online.sight import Sight
     from impasto.picture import Picture
 
 STYLE_LAYERS = ("relu3_1", "relu4_1")
@@ -52,7 +54,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: CnnmrfOptions, *
     sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
         "cnnmrf", content, styles, options, sight, lambda look: objective(look, options), stop=stop,
-        every=every(options),
+        every=every(options), kept=kept(sight, options),
     )  # fmt: skip
 
 
@@ -67,6 +69,15 @@ def layers(options: CnnmrfOptions) -> tuple[str, ...]:
 def every(options: CnnmrfOptions) -> int:
     """Steps with the same matches."""
     return 1 if options.preset == "paper" else EVERY
+
+
+def kept(sight: Sight, options: CnnmrfOptions) -> Kept:
+    """Maps of the paintings at all angles: as they are seen, in one bank, and centred; the picture's, while matched."""
+    from impasto.online.memory import PIXEL, Kept, bytes_of_maps
+
+    maps = bytes_of_maps(sight, sight.style)
+    turned = len(ANGLES) * (len(ZOOMS) if options.preset == "paper" else 1)
+    return Kept(canvas=5 * maps, style=turned * (3 * maps + PIXEL))
 
 
 def objective(look: Look, options: CnnmrfOptions) -> Loss:

@@ -12,6 +12,7 @@ from impasto.losses import Loss
 from impasto.online.checkpoint import Checkpoint
 from impasto.online.identity import run_of
 from impasto.online.look import Look
+from impasto.online.memory import NOTHING, Kept
 from impasto.online.mixing import mix_scales
 from impasto.online.options import OnlineOptions
 from impasto.online.painter import paint_pixels
@@ -19,9 +20,6 @@ from impasto.online.plan import Scale, plan
 from impasto.online.scene import Scene, prepare, result_size
 from impasto.online.sight import Sight
 from impasto.picture import Picture, Pixels
-
-PIXEL = 12
-"""Bytes of one in float32."""
 
 FIRST_STEPS = 3
 SHORT = 30
@@ -41,7 +39,8 @@ def paint(
     *,
     stop: StopSignal,
     every: int | None = None,
-    kept: float = 0.0,
+    kept: Kept = NOTHING,
+    tiles: bool = False,
     begin: Callable[[Scene], Pixels] | None = None,
 ) -> Iterator[Event]:
     """Paints `content` after `styles`, from coarse to fine.
@@ -56,7 +55,8 @@ def paint(
         stop: set to end with the best picture so far.
         every: steps after which the loss is made anew from the picture so far, for losses whose target depends on
             it, such as the nearest patches; None for once a scale.
-        kept: bytes a pixel that the loss keeps of photo and paintings besides the photo's content maps.
+        kept: what the loss takes besides the photo's content maps.
+        tiles: whether the loss can be seen in tiles: all of it is `Additive`, or reads the picture itself.
         begin: where the method begins if nobody says where, in place of the photo.
 
     Yields:
@@ -66,9 +66,8 @@ def paint(
         OptionError: when a blend or a mask does not fit, or the checkpoint is another run's.
         LimitError: when memory would not do; the message names the size that would.
     """
-    enlarged = max(1.0, options.style_scale**2)
-    kept = enlarged * (kept + len(styles) * PIXEL)
-    stages = plan(result_size(content, options), options, sight, every=every, kept=kept)
+    kept = kept.beside(options.style_scale, len(styles))
+    stages = plan(result_size(content, options), options, sight, every=every, kept=kept, tiles=tiles)
     checkpoint = _checkpoint(name, content, styles, options, sight)
     scene = prepare(content, styles, options)
     yield Started(name, scene.content.size, stages.steps)

@@ -86,7 +86,7 @@ class TiledEvaluation(Evaluation):
             elif isinstance(leaf, Additive) and IMAGE not in leaf.taps:
                 self._parts.append((weight, leaf))
             else:
-                raise LimitError(f"{_named(leaf)} has to see the whole picture, which does not fit; mend: {mend}")
+                raise LimitError(f"this method has to see the whole picture, which does not fit; mend: {mend}")
         if self._taps and window_side(encoder, self._taps, tile) is None:
             raise LimitError(f"{encoder.name} has to see the whole picture, which does not fit; mend: {mend}")
 
@@ -153,10 +153,6 @@ class TiledEvaluation(Evaluation):
                     grads.append(g)
         del maps
         window.cut(gradient).add_(torch.autograd.grad(sums, seen, grads)[0])
-
-
-def _named(loss: Loss) -> str:
-    return f"the loss {type(loss).__name__}"
 
 
 def leaves(loss: Loss, weight: float = 1.0) -> Iterator[tuple[float, Loss]]:

@@ -29,6 +29,7 @@ PAPER_STYLE = 1e3  # each layer's weight is this over its squared number of chan
 STYLE = 10.0  # against a content weight of 1, both relative
 LAYERS = (0.25, 1.0, 1.0, 1.5, 0.5)  # the shallowest layer first; the deepest is the least sure of itself
 SMOOTH = 0.2  # total variation, on pixels in [0, 1]
+TILES = True  # all of it is sums over positions, or reads the picture itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,9 @@ def paint(
     sight = open_eyes(
         options, options.style_layers, options.content_layers, faithful=options.preset == "paper", encoder=encoder
     )
-    yield from easel.paint("gatys", content, styles, options, sight, lambda look: objective(look, options), stop=stop)
+    yield from easel.paint(
+        "gatys", content, styles, options, sight, lambda look: objective(look, options), stop=stop, tiles=TILES
+    )
 
 
 def objective(look: Look, options: GatysOptions) -> Loss:

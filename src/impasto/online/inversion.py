@@ -19,8 +19,9 @@ from impasto.errors import LimitError, OptionError
 from impasto.events import Done, Event, Started
 from impasto.image import fit, resize
 from impasto.losses import ContentLoss, Loss, Sum, TotalVariation
-from impasto.online.balance import Texture
+from impasto.online.balance import KeptWith, Texture
 from impasto.online.look import Look, Region, Sample
+from impasto.online.memory import NOTHING
 from impasto.online.options import OnlineOptions
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Scale, plan
@@ -47,6 +48,8 @@ def invert(
     *,
     model: Texture | None = None,
     every: int | None = None,
+    kept: KeptWith | None = None,
+    tiles: bool = False,
     name: str = "reconstruct",
     stop: StopSignal,
 ) -> Iterator[Event]:
@@ -58,6 +61,8 @@ def invert(
         options: encoder, steps, seed, ...; `tv` in place of a smoothness that grows with the layers' strides.
         model: a method's texture model, whose statistics are to agree; None for the features themselves.
         every: steps after which the model's loss is made anew, as for `easel.paint`.
+        kept: what the model takes besides its maps; see `balance.KeptWith`.
+        tiles: whether the model can be seen in tiles, as for `easel.paint`.
         name: what is run, for `Started`.
         stop: set to end with the best picture so far.
 
@@ -77,7 +82,14 @@ def invert(
     canvas = Picture(pixels)
     sight = _eyes(layers, options, statistics=model is not None)
     _check_size(canvas, sight, image)
-    stages = plan(canvas.size, dataclasses.replace(options, scales=options.scales or 1), sight, every=every)
+    stages = plan(
+        canvas.size,
+        dataclasses.replace(options, scales=options.scales or 1),
+        sight,
+        every=every,
+        kept=(kept(sight, options) if kept else NOTHING).beside(1, 1),
+        tiles=tiles or model is None,
+    )
     start = _noise(pixels, options.seed, statistics=model is not None)
 
     first: Look | None = None

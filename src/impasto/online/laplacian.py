@@ -30,6 +30,7 @@ PAPER_CONTENT, PAPER_STYLE, PAPER_LAPLACIAN = 20.0, 100.0, 100.0
 LAPLACIAN = 1.0  # against a content weight of 1, both relative
 STYLE = 10.0
 SMOOTH = 0.2
+TILES = True  # all of it is sums over positions, or reads the picture itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ def paint(
 
     sight = open_eyes(options, options.style_layers, options.content_layers, faithful=options.preset == "paper")
     yield from easel.paint(
-        "laplacian", content, styles, options, sight, lambda look: objective(look, options), stop=stop
+        "laplacian", content, styles, options, sight, lambda look: objective(look, options), stop=stop, tiles=TILES
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from impasto.encoders.device import free_memory
@@ -29,6 +29,12 @@ FIXED = 900
 CANVAS = 16 * 12
 """Bytes a pixel that tiles do not save: photo, painting and result, and what the optimiser works on besides pairs."""
 
+LOOK = 900
+"""Bytes a pixel that looking at a painting takes, besides the maps that are wanted of it; see `sight.WHOLE`."""
+
+PIXEL = 12
+"""Bytes of one in float32."""
+
 TILES = (1024, 768, 512, 384, 256)
 """Sides of a tile, in pixels, of which the largest is taken that fits: smaller ones overlap more."""
 
@@ -40,34 +46,67 @@ SHARE = 0.75
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Bytes that a loss takes besides the photo's content maps, in tiles or not.
+
+    Attributes:
+        canvas: for each pixel of the canvas, in a step.
+        style: for each pixel of every painting, as large as it is seen.
+        reading: for each pixel of the largest painting: what is made of one at a time, and gone before the first step.
+        bank: whatever the sizes.
+    """
+
+    canvas: float = 0.0
+    style: float = 0.0
+    reading: float = 0.0
+    bank: float = 0.0
+
+    def beside(self, scale: float, paintings: int) -> Kept:
+        """The same, all for a pixel of the canvas: each painting has its area, times `scale` each way."""
+        seen = scale**2 * paintings * (self.style + PIXEL)
+        return Kept(canvas=seen + max(self.canvas, scale**2 * self.reading), bank=self.bank)
+
+    def with_styles(self, pixels: Sequence[int]) -> Kept:
+        """The same with paintings of so many pixels each, whatever the canvas."""
+        seen = sum(pixels) * (self.style + PIXEL) + max(pixels) * self.reading
+        return Kept(canvas=self.canvas, bank=self.bank + seen)
+
+
+NOTHING = Kept()
+
+
+@dataclass(frozen=True)
 class Memory:
     """What painting with a loss takes, for canvases of one shape.
 
     Attributes:
         sight: what looks.
         optimizer: what remembers.
-        kept: bytes a pixel that the loss keeps of photo and paintings besides the photo's content maps, in tiles or
-            not.
+        kept: what the loss takes besides; of the paintings what `Kept.beside` or `Kept.with_styles` made of them.
+        tiles: whether the loss can be seen in tiles, if the encoder can: all of it is sums over positions.
     """
 
     sight: Sight
     optimizer: Optimizer
-    kept: float = 0.0
+    kept: Kept = NOTHING
+    tiles: bool = True
 
     def of(self, size: Size, tile: int | None = None) -> float:
         """Bytes that painting takes.
 
         Args:
             size: (width, height) of the canvas.
-            tile: side of the tiles that it is seen in; None for at once. Encoders that cannot be tiled are never.
+            tile: side of the tiles that it is seen in; None for at once. What cannot be tiled never is.
         """
+        tile = tile if self._tiled else None
         pixels = size[0] * size[1]
-        side = window_side(self.sight.encoder, self._taps, tile) if tile and self._taps else None
+        side = window_side(self.sight.encoder, self._taps, tile) if tile else None
         seen = pixels if side is None else min(side, size[0]) * min(side, size[1])
         content = bytes_of_maps(self.sight, self.sight.content)
         pairs = memory_of_pairs(3 * pixels) if self.optimizer == "lbfgs" else 0
         deferred = 0.0 if tile or self.optimizer != "lbfgs" else self._deferred()
-        return seen * self._seen() + pixels * (CANVAS + content + self.kept + deferred) + pairs
+        kept = pixels * self.kept.canvas + self.kept.bank
+        return seen * self._seen() + pixels * (CANVAS + content + deferred) + kept + pairs
 
     def fitting_tile(self, size: Size) -> int | None:
         """How a result of (width, height) goes into this machine: None for at once, or the side of its tiles.
@@ -78,7 +117,7 @@ class Memory:
         free = free_memory(self.sight.device)
         if free is None or self.of(size) <= SHARE * free:
             return None
-        if self._taps and window_side(self.sight.encoder, self._taps, TILES[-1]) is not None:
+        if self._tiled:
             for tile in TILES:
                 if self.of(size, tile) <= min(SHARE * free, ENOUGH):
                     return tile
@@ -105,6 +144,12 @@ class Memory:
         """Pixels of the largest canvas that takes no more memory at once than the result does in tiles."""
         most = self.of(size, tile)
         return bisect_right(range(size[0] * size[1]), most, key=lambda n: self.of((n, 1))) - 1
+
+    @property
+    def _tiled(self) -> bool:
+        """Whether loss and encoder can be seen in tiles."""
+        taps = self._taps
+        return self.tiles and bool(taps) and window_side(self.sight.encoder, taps, TILES[-1]) is not None
 
     @property
     def _taps(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from impasto.losses import Loss
     from impasto.online.look import Look, Region, Sample
+    from impasto.online.memory import Kept
     from impasto.online.sight import Sight
     from impasto.picture import Picture
 
@@ -43,6 +44,7 @@ BANK = 8192  # of the painting's hypercolumns, drawn once
 SPLIT_BANK = 2048  # of each layer's vectors, where every layer is by itself
 MATCHED = 256  # principal components on which neighbours are searched
 EVERY = 40
+COPIES = 11  # of hypercolumns that a step holds at most: measured
 PHOTO = 0.75
 """How much of what is replaced is the photo, at a strength of 0.5; the rest is the picture so far."""
 
@@ -64,7 +66,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: NnstOptions, *, 
     sight = open_eyes(options, layers(options), options.content_layers)
     for event in easel.paint(
         "nnst", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
-        kept=kept(sight),
+        kept=kept(sight, options),
     ):  # fmt: skip
         yield _recoloured(event, styles[0], options.strength) if _corrects(styles, options) else event
 
@@ -93,9 +95,16 @@ def layers(options: NnstOptions) -> tuple[str, ...]:
     return options.style_layers or those_of(options.encoder, LAYERS)
 
 
-def kept(sight: Sight) -> float:
-    """Bytes a pixel: hypercolumns of photo or target, of the picture, and their gradient."""
-    return 3 * 4 * sum(sight.encoder.channels(tap) for tap in sight.style) / STRIDE**2
+def kept(sight: Sight, options: NnstOptions) -> Kept:
+    """Hypercolumns of target and picture, what cosines make of them, the gradients of all maps, and the bank, twice.
+
+    A painting is read at one angle at a time: all its maps, and its hypercolumns layer by layer and all in one.
+    """
+    from impasto.online.memory import LOOK, Kept, bytes_of_maps
+
+    width = sum(sight.encoder.channels(tap) for tap in sight.style)
+    columns, maps = 4 * width / STRIDE**2, bytes_of_maps(sight, sight.style)
+    return Kept(canvas=COPIES * columns + maps, reading=2 * columns + maps + LOOK, bank=4 * width * (2 * BANK + width))
 
 
 def objective(look: Look, options: NnstOptions) -> Loss:
@@ -179,8 +188,8 @@ def _bank(look: Look, region: Region) -> tuple[Tensor, Tensor, Tensor]:
         for turned in _turned(sample, look):
             height, width = turned.pixels.shape[:2]
             size = (max(1, height // STRIDE), max(1, width // STRIDE))
-            found = rows_of(hypercolumns(look.style(turned), size))
-            rows.append(found[_drawn(look, turned, size, max(1, round(BANK * sample.share / len(ANGLES))))])
+            drawn = _drawn(look, turned, size, max(1, round(BANK * sample.share / len(ANGLES))))
+            rows.append(rows_of(hypercolumns(look.style(turned), size))[drawn])  # of the rest no name: it is gone
     bank = torch.cat(rows)
     centred = bank - bank.mean(0)
     basis = principal(centred, MATCHED)

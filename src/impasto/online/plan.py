@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from impasto.errors import LimitError
 from impasto.image import resize
-from impasto.online.memory import Memory, shrunk
+from impasto.online.memory import NOTHING, Kept, Memory, shrunk
 from impasto.online.options import STEPS, OnlineOptions, Optimizer, Quality
 from impasto.online.sight import Sight
 from impasto.picture import Pixels
@@ -89,14 +89,22 @@ class Plan:
         return ANY_SIZE + size[0] * size[1] * (TILED if self.tile_at(size) else 1)
 
     def rounds(self) -> Iterator[Scale]:
-        """The scales, in pieces of `every` steps: one loss each."""
+        """The scales, in pieces of at most `every` steps, none much shorter than another: one loss each."""
         for scale in self.scales:
-            most = self.every or scale.steps
-            for turn, made in enumerate(range(0, scale.steps, most)):
-                yield Scale(scale.size, min(most, scale.steps - made), turn)
+            count = math.ceil(scale.steps / self.every) if self.every else 1
+            for turn in range(count):
+                yield Scale(scale.size, (turn + 1) * scale.steps // count - turn * scale.steps // count, turn)
 
 
-def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None = None, kept: float = 0.0) -> Plan:
+def plan(
+    size: Size,
+    options: OnlineOptions,
+    sight: Sight,
+    *,
+    every: int | None = None,
+    kept: Kept = NOTHING,
+    tiles: bool = True,
+) -> Plan:
     """The plan for a result of (width, height), with no scale too small for the layers that look at it.
 
     Args:
@@ -104,12 +112,13 @@ def plan(size: Size, options: OnlineOptions, sight: Sight, *, every: int | None 
         options: steps or quality, scales, optimiser, previews.
         sight: what looks.
         every: steps after which the loss is made anew; None for once a scale.
-        kept: bytes a pixel that the loss keeps besides the photo's content maps.
+        kept: what the loss takes besides the photo's content maps.
+        tiles: whether the loss can be seen in tiles.
 
     Raises:
         LimitError: when the result is too large for this machine's memory, or too small for the layers.
     """
-    memory = Memory(sight, options.optimizer, kept)
+    memory = Memory(sight, options.optimizer, kept, tiles)
     tile = memory.fitting_tile(size)
     least = max(sight.encoder.layer(tap).least for tap in (*sight.style, *sight.content))
     if min(size) < least:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from impasto.losses import Loss
     from impasto.online.look import Look, Region
+    from impasto.online.memory import Kept
     from impasto.online.sight import Sight
     from impasto.picture import Picture
 
@@ -62,7 +63,7 @@ def paint(content: Picture, styles: Sequence[Picture], options: StrotssOptions, 
     sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
         "strotss", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
-        kept=kept(sight), begin=lambda scene: scene.in_style_colours(min(1.0, 2 * options.strength)),
+        kept=kept(sight, options), begin=lambda scene: scene.in_style_colours(min(1.0, 2 * options.strength)),
     )  # fmt: skip
 
 
@@ -73,11 +74,12 @@ def layers(options: StrotssOptions) -> tuple[str, ...]:
     return options.style_layers or those_of(options.encoder, LAYERS)
 
 
-def kept(sight: Sight) -> float:
-    """Bytes a pixel: every map of the photo or the painting, which its samples are taken from."""
-    from impasto.online.memory import bytes_of_maps
+def kept(sight: Sight, options: StrotssOptions) -> Kept:
+    """Every map of the photo and of the paintings, which samples are taken from, and their gradients, by two losses."""
+    from impasto.online.memory import Kept, bytes_of_maps
 
-    return bytes_of_maps(sight, sight.style)
+    maps = bytes_of_maps(sight, sight.style)
+    return Kept(canvas=3 * maps, style=maps)
 
 
 def objective(look: Look, options: StrotssOptions) -> Loss:

@@ -22,6 +22,8 @@ from impasto.online.options import OnlineOptions
 if TYPE_CHECKING:
     from impasto.losses import Loss
     from impasto.online.look import Look, Region
+    from impasto.online.memory import Kept
+    from impasto.online.sight import Sight
     from impasto.picture import Picture
 
 LAYERS = (
@@ -40,6 +42,7 @@ SORTED = 1 << 20
 """Numbers that are sorted a layer and step; at least `LEAST` directions are looked along."""
 
 LEAST = 16
+SEEN = 4  # copies of what is sorted
 STYLE = 30.0
 SMOOTH = 0.2
 
@@ -56,8 +59,9 @@ def paint(content: Picture, styles: Sequence[Picture], options: SwdOptions, *, s
 
     sight = open_eyes(options, layers(options), options.content_layers)
     yield from easel.paint(
-        "swd", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY
-    )
+        "swd", content, styles, options, sight, lambda look: objective(look, options), stop=stop, every=EVERY,
+        kept=kept(sight, options),
+    )  # fmt: skip
 
 
 def layers(options: SwdOptions) -> tuple[str, ...]:
@@ -66,6 +70,20 @@ def layers(options: SwdOptions) -> tuple[str, ...]:
 
     wanted = LAYERS if options.preset == "paper" else BEST_LAYERS
     return options.style_layers or those_of(options.encoder, wanted)
+
+
+def kept(sight: Sight, options: SwdOptions) -> Kept:
+    """Every map of the paintings; of the picture, what is seen along all directions, sorted and compared."""
+    from impasto.online.memory import Kept, bytes_of_maps
+
+    encoder, item = sight.encoder, 4 * SEEN
+    maps = bytes_of_maps(sight, sight.style)
+    if options.preset == "paper":
+        return Kept(
+            canvas=item * sum(encoder.channels(tap) / encoder.stride(tap) ** 2 for tap in sight.style), style=maps
+        )
+    least = sum(min(LEAST, encoder.channels(tap)) / encoder.stride(tap) ** 2 for tap in sight.style)
+    return Kept(canvas=item * least, style=maps, bank=item * SORTED * len(sight.style))
 
 
 def objective(look: Look, options: SwdOptions) -> Loss:

@@ -27,8 +27,9 @@ from impasto.errors import OptionError, PictureError
 from impasto.events import Done, Event, Preview, Started
 from impasto.image import fit, resize
 from impasto.losses import IMAGE, Features, Loss, Sum, TotalVariation, widen
-from impasto.online.balance import Texture
+from impasto.online.balance import KeptWith, Texture
 from impasto.online.look import Look, Region, Sample
+from impasto.online.memory import NOTHING, Kept
 from impasto.online.options import OnlineOptions, Quality
 from impasto.online.painter import paint_pixels
 from impasto.online.plan import Plan, Scale, Size, plan
@@ -49,6 +50,10 @@ MOST = 4
 
 COARSEST = 48
 """Pixels that an exemplar's shorter side keeps at the coarsest scale: what the deepest layers still see whole."""
+
+PLACES = 0.5
+"""Features that an exemplar has for each channel of a layer; a layer with fewer has no say at that scale. From their
+statistics so few are known one by one: what is made of them is the exemplar itself, its parts in their places."""
 
 STEPS: dict[Quality, int] = {"draft": 80, "good": 200, "best": 500}
 """More than for a photo, which is half painted before it is begun; noise is not."""
@@ -142,6 +147,8 @@ def synthesise(
     model: Texture,
     layers: Sequence[str] = (),
     every: int | None = None,
+    kept: KeptWith | None = None,
+    tiles: bool = False,
     name: str = "texture",
     size: Size | int | None = None,
     tileable: bool = False,
@@ -155,6 +162,8 @@ def synthesise(
         model: the method's texture model.
         layers: those it reads; the encoder's usual style layers if not given. `options.style_layers` go before.
         every: steps after which the loss is made anew, as for `easel.paint`.
+        kept: what the model takes of memory besides its maps; see `balance.KeptWith`.
+        tiles: whether the model can be seen in tiles, as for `easel.paint`.
         name: the method's, for `Started`.
         size: (width, height) of the result, or its long side in the first exemplar's shape; as large as that is read
             if not given.
@@ -175,7 +184,8 @@ def synthesise(
     asked = _asked(size, styles[0].size)
     palette = Palette.of(exemplars, shares)
     sight, canvas_sight = _eyes(options, palette, layers, tileable=tileable)
-    stages = _plan(asked, exemplars, options, canvas_sight, every, tileable=tileable)
+    held = (kept(sight, options) if kept else NOTHING).with_styles([e.shape[0] * e.shape[1] for e in exemplars])
+    stages = _plan(asked, exemplars, options, canvas_sight, every=every, kept=held, tiles=tiles, tileable=tileable)
     coarsest = stages.scales[0].size
     start = spot_noise(_seen_at(coarsest, asked, exemplars), shares, coarsest, options.seed)
     smooth = SMOOTH if options.tv is None else options.tv
@@ -185,9 +195,10 @@ def synthesise(
     def loss_at(scale: Scale, painted: Pixels) -> Loss:
         nonlocal first
         if first is None or first.size != scale.size:
-            seen = tuple(map(Sample, _seen_at(scale.size, asked, exemplars), shares))
+            seen = _seen_at(scale.size, asked, exemplars)
+            region = Region(tuple(map(Sample, seen, shares)))
             last = scale.size == stages.scales[-1].size
-            first = Look(sight, painted, (Region(seen),), painted, last=last, upright=True)
+            first = Look(_of_many(sight, seen), painted, (region,), painted, last=last, upright=True)
         look = dataclasses.replace(first, painted=painted, turn=scale.turn)
         loss = model(look, look.regions[0], options)
         return Sum([loss, smooth * (WrappedVariation() if tileable else TotalVariation())]) if smooth else loss
@@ -202,6 +213,14 @@ def _seen_at(size: Size, asked: Size, exemplars: Sequence[Pixels]) -> list[Pixel
     """The exemplars as large as a canvas of `size` shows them on its way to the size that is asked for."""
     zoom = math.sqrt(size[0] * size[1] / (asked[0] * asked[1]))
     return [_zoomed(exemplar, zoom) for exemplar in exemplars]
+
+
+def _of_many(sight: Sight, exemplars: Sequence[Pixels]) -> Sight:
+    """The sight with those layers only whose statistics are of many features; the first in any case."""
+    least = min(math.prod(exemplar.shape[:2]) for exemplar in exemplars)
+    encoder = sight.encoder
+    several = [tap for tap in sight.style if least >= PLACES * encoder.channels(tap) * encoder.stride(tap) ** 2]
+    return dataclasses.replace(sight, style=tuple(several) or sight.style[:1])
 
 
 def _asked(size: Size | int | None, exemplar: Size) -> Size:
@@ -283,13 +302,22 @@ def _bordered(options: OnlineOptions, sight: Sight, padding: Padding) -> Sight:
 
 
 def _plan(
-    asked: Size, exemplars: Sequence[Pixels], options: OnlineOptions, sight: Sight, every: int | None, *, tileable: bool
+    asked: Size,
+    exemplars: Sequence[Pixels],
+    options: OnlineOptions,
+    sight: Sight,
+    *,
+    every: int | None,
+    kept: Kept,
+    tiles: bool,
+    tileable: bool,
 ) -> Plan:
     """Scales that begin where the exemplars are as small as the layers can see; a canvas that tiles is whole in all."""
     least = min(min(e.shape[:2]) for e in exemplars)
     count = options.scales or 1 + max(0, math.floor(math.log2(least / COARSEST)))
     steps = options.steps or STEPS[options.quality]
-    stages = plan(asked, dataclasses.replace(options, scales=count, steps=steps), sight, every=every)
+    chosen = dataclasses.replace(options, scales=count, steps=steps)
+    stages = plan(asked, chosen, sight, every=every, kept=kept, tiles=tiles)
     if not tileable:
         return stages
     unit = max(sight.encoder.stride(tap) for tap in sight.style)

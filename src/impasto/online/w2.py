@@ -26,6 +26,7 @@ PAPER_LAYERS = (256.0, 64.0, 16.0, 4.0, 1.0)
 LAYERS = (0.5, 1.0, 1.0, 1.5, 0.75)
 STYLE = 5.0
 SMOOTH = 0.2
+TILES = True  # all of it is sums over positions, or reads the picture itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,9 @@ def paint(content: Picture, styles: Sequence[Picture], options: W2Options, *, st
     from impasto.online.sight import open_eyes
 
     sight = open_eyes(options, options.style_layers, options.content_layers)
-    yield from easel.paint("w2", content, styles, options, sight, lambda look: objective(look, options), stop=stop)
+    yield from easel.paint(
+        "w2", content, styles, options, sight, lambda look: objective(look, options), stop=stop, tiles=TILES
+    )
 
 
 def objective(look: Look, options: W2Options) -> Loss:
