@@ -40,7 +40,7 @@ class OnlineOptions(StylizeOptions):
     scales: int | None = option(None, "coarse-to-fine stages; as many as the size asks for", low=1, high=12)
     optimizer: Optimizer = option("lbfgs", "L-BFGS needs fewer steps, Adam less memory")
     init: str | None = option(
-        None, "where to begin: content, noise, fast, a file; else content (strotss: recoloured), or fast for drafts"
+        None, "where to begin: content, noise, fast, a file; else content (strotss: recoloured), drafts fast"
     )
     style_layers: tuple[str, ...] = option((), "layers that make the style; the method's usual ones if not given")
     content_layers: tuple[str, ...] = option((), "layers that make the content; the method's usual ones if not given")
