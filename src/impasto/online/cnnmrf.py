@@ -77,7 +77,7 @@ def kept(sight: Sight, options: CnnmrfOptions) -> Kept:
 
     maps = bytes_of_maps(sight, sight.style)
     turned = len(ANGLES) * (len(ZOOMS) if options.preset == "paper" else 1)
-    return Kept(canvas=5 * maps, style=turned * (3 * maps + PIXEL))
+    return Kept(canvas=4 * maps, style=turned * (2 * maps + PIXEL), reading=turned * maps)
 
 
 def objective(look: Look, options: CnnmrfOptions) -> Loss:

@@ -29,7 +29,10 @@ FIXED = 900
 CANVAS = 16 * 12
 """Bytes a pixel that tiles do not save: photo, painting and result, and what the optimiser works on besides pairs."""
 
-LOOK = 900
+WORK = 1.5e8
+"""Bytes whatever the size: what libraries work in, measured."""
+
+LOOK = 500
 """Bytes a pixel that looking at a painting takes, besides the maps that are wanted of it; see `sight.WHOLE`."""
 
 PIXEL = 12
@@ -105,7 +108,7 @@ class Memory:
         content = bytes_of_maps(self.sight, self.sight.content)
         pairs = memory_of_pairs(3 * pixels) if self.optimizer == "lbfgs" else 0
         deferred = 0.0 if tile or self.optimizer != "lbfgs" else self._deferred()
-        kept = pixels * self.kept.canvas + self.kept.bank
+        kept = pixels * self.kept.canvas + self.kept.bank + WORK
         return seen * self._seen() + pixels * (CANVAS + content + deferred) + kept + pairs
 
     def fitting_tile(self, size: Size) -> int | None:

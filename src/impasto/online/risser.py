@@ -20,12 +20,15 @@ from impasto.options import option
 if TYPE_CHECKING:
     from impasto.losses import Loss
     from impasto.online.look import Look, Region
+    from impasto.online.memory import Kept
+    from impasto.online.sight import Sight
     from impasto.picture import Picture
 
 HISTOGRAM_LAYERS = ("relu1_1", "relu4_1")
 """The paper's; the first and the last but one of the style layers where an encoder has others."""
 
 HISTOGRAM = 1.0  # against a weight of 1 for all Gram matrices together, both relative
+COPIES = 4  # of the maps whose histograms are compared
 STYLE = 8.0
 SMOOTH = 0.2
 
@@ -43,7 +46,23 @@ def paint(content: Picture, styles: Sequence[Picture], options: RisserOptions, *
     from impasto.online.sight import open_eyes
 
     sight = open_eyes(options, options.style_layers, options.content_layers)
-    yield from easel.paint("risser", content, styles, options, sight, lambda look: objective(look, options), stop=stop)
+    yield from easel.paint(
+        "risser", content, styles, options, sight, lambda look: objective(look, options), stop=stop,
+        kept=kept(sight, options),
+    )  # fmt: skip
+
+
+def kept(sight: Sight, options: RisserOptions) -> Kept:
+    """The maps whose histograms are compared: as they are, sorted, matched, the difference, and its gradients."""
+    from impasto.online.memory import LOOK, Kept, bytes_of_maps
+
+    maps = bytes_of_maps(sight, _histogram_layers(sight))
+    return Kept(canvas=COPIES * maps, reading=3 * maps + LOOK)
+
+
+def _histogram_layers(sight: Sight) -> list[str]:
+    usual = sight.style
+    return [tap for tap in HISTOGRAM_LAYERS if tap in usual] or [usual[0], usual[-2:][0]]
 
 
 def objective(look: Look, options: RisserOptions) -> Loss:
@@ -58,8 +77,7 @@ def texture(look: Look, region: Region, options: RisserOptions) -> Loss:
     from impasto.losses import HistogramLoss, Sum
     from impasto.online import gatys
 
-    usual = look.sight.style
-    found = [tap for tap in HISTOGRAM_LAYERS if tap in usual] or [usual[0], usual[-2:][0]]
+    found = _histogram_layers(look.sight)
     guides = look.guides(region, found)
     terms: list[Loss] = [gatys.texture(look, region, gatys.GatysOptions())]
     for sample in region.samples:

@@ -40,6 +40,7 @@ LAYERS = (
 POSITIONS, PAPER_POSITIONS = 512, 1024  # of the picture, redrawn at each turn
 BANK, PAPER_BANK = 2048, 5000  # hypercolumns of the paintings
 EVERY = 10
+COVARIANCES = 8  # copies of one that a step holds: the bank's, the picture's, their difference and gradients
 COARSE_CONTENT = 16.0
 COARSE_SIDE = 64
 """The photo's weight against the style's is 16 at 64 pixels and half of it at each doubling (the paper's section 3)."""
@@ -75,11 +76,11 @@ def layers(options: StrotssOptions) -> tuple[str, ...]:
 
 
 def kept(sight: Sight, options: StrotssOptions) -> Kept:
-    """Every map of the photo and of the paintings, which samples are taken from, and their gradients, by two losses."""
+    """Every map of the photo and of the paintings, the gradients of two losses that take samples, and covariances."""
     from impasto.online.memory import Kept, bytes_of_maps
 
-    maps = bytes_of_maps(sight, sight.style)
-    return Kept(canvas=3 * maps, style=maps)
+    maps, width = bytes_of_maps(sight, sight.style), sum(sight.encoder.channels(tap) for tap in sight.style)
+    return Kept(canvas=3 * maps, style=maps, bank=4 * width * (COVARIANCES * width + PAPER_BANK))
 
 
 def objective(look: Look, options: StrotssOptions) -> Loss:
