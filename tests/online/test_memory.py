@@ -14,7 +14,7 @@ import impasto
 from impasto import machine
 from impasto.errors import LimitError
 from impasto.events import Event
-from impasto.losses import IMAGE, Additive
+from impasto.losses import IMAGE, Additive, Loss
 from impasto.methods import METHODS, Method, get_method
 from impasto.online import easel, inversion, texture
 from impasto.online import plan as planning
@@ -80,7 +80,8 @@ def test_a_method_that_says_that_it_can_be_tiled_can(
     """And no other can."""
     if preset == "paper" and method.name == "risser":
         pytest.skip("there is none")
-    said, found = [], []
+    said: list[bool] = []
+    found: list[Loss] = []
 
     def plan(*args: Any, **values: Any) -> planning.Plan:
         said.append(values["tiles"])
