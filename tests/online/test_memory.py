@@ -35,6 +35,7 @@ import json, resource, sys
 import numpy as np
 
 from impasto.methods import get_method, run
+from impasto.online.memory import Memory
 from impasto.picture import Picture
 
 fitting, at_plan = Memory.fitting_tile, []

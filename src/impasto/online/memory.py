@@ -32,7 +32,7 @@ CANVAS = 16 * 12
 WORK = 1.5e8
 """Bytes whatever the size: what libraries work in, measured."""
 
-LOOK = 500
+LOOK = 900
 """Bytes a pixel that looking at a painting takes, besides the maps that are wanted of it; see `sight.WHOLE`."""
 
 PIXEL = 12

@@ -57,7 +57,7 @@ def kept(sight: Sight, options: RisserOptions) -> Kept:
     from impasto.online.memory import LOOK, Kept, bytes_of_maps
 
     maps = bytes_of_maps(sight, _histogram_layers(sight))
-    return Kept(canvas=COPIES * maps, reading=3 * maps + LOOK)
+    return Kept(canvas=COPIES * maps, reading=2 * maps + LOOK)
 
 
 def _histogram_layers(sight: Sight) -> list[str]:
