@@ -98,13 +98,13 @@ def layers(options: NnstOptions) -> tuple[str, ...]:
 def kept(sight: Sight, options: NnstOptions) -> Kept:
     """Hypercolumns of target and picture, what cosines make of them, the gradients of all maps, and the bank, twice.
 
-    A painting is read at one angle at a time: all its maps, and its hypercolumns layer by layer and all in one.
+    A painting is read at one angle at a time: all its maps, and its hypercolumns by layers, scaled, and all in one.
     """
     from impasto.online.memory import LOOK, Kept, bytes_of_maps
 
     width = sum(sight.encoder.channels(tap) for tap in sight.style)
     columns, maps = 4 * width / STRIDE**2, bytes_of_maps(sight, sight.style)
-    return Kept(canvas=COPIES * columns + maps, reading=2 * columns + maps + LOOK, bank=4 * width * (2 * BANK + width))
+    return Kept(canvas=COPIES * columns + maps, reading=3 * columns + maps + LOOK, bank=4 * width * (2 * BANK + width))
 
 
 def objective(look: Look, options: NnstOptions) -> Loss:
