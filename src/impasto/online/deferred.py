@@ -24,7 +24,7 @@ LONGEST = 16
 """Evaluations from one look to the next, at most."""
 
 SHALLOW = 4
-"""Pixels from one feature to the next below which a layer is no border: what lies beyond it has news with every step."""
+"""Pixels from one feature to the next below which a layer is no border: beyond it, every step has news."""
 
 RIGHT, WRONG = 0.05, 0.15
 """How far off the model's slope may be, over that of the whole loss there, to be trusted twice as long; and half. With
