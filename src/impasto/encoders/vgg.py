@@ -42,6 +42,7 @@ class Vgg(StagedEncoder):
         OptionError: on an unknown name, pooling or padding.
 
     Example:
+        >>> import torch
         >>> from impasto.encoders import load_encoder
         >>> encoder = load_encoder("vgg19", pooling="average")
         >>> maps = encoder(torch.rand(1, 3, 64, 64), ["relu1_1", "relu4_2"])
