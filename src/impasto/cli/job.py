@@ -91,7 +91,7 @@ class Job:
         """Paints, saves and reports; Ctrl-C saves the best picture so far and leaves with 130."""
         self._check()
         picture, done = self._paint(paint)
-        self._deliver(picture)
+        self._deliver(picture, goes_on=done.stopped and self.order.checkpoint is not None)
         self._report(picture, done)
         if done.stopped:
             if (kept := self.order.checkpoint) and kept.exists():
@@ -156,9 +156,10 @@ class Job:
             picture = paint(on_event, interrupts.stop)
         return picture, ended[-1]
 
-    def _deliver(self, picture: Picture) -> None:
-        if self.fixed["strip"]:  # settings name files
-            picture = replace(picture, exif=harmless(picture.exif), settings={})
+    def _deliver(self, picture: Picture, *, goes_on: bool) -> None:
+        if self.fixed["strip"]:  # settings name files; by those of an unfinished picture the run knows it again
+            settings = picture.settings if goes_on else {}
+            picture = replace(picture, exif=harmless(picture.exif), settings=settings)
         if self.output != STREAM:
             write(picture, self.output, overwrite=self._overwrite, settings=picture.settings)
             return

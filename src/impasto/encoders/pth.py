@@ -16,10 +16,13 @@ def read_pth(path: Path) -> dict[str, Tensor]:
     Raises:
         ModelError: when there is anything else in it, or it is damaged.
     """
+    wrong = f"{path} holds something else than weights, or is damaged; mend: delete it and try again"
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # torch's words are many, and advise to read it without that guard
-        found = None
+    except (MemoryError, OSError):  # that is not the file's fault
+        raise
+    except Exception as error:  # torch's words are many, and advise to read it without that guard
+        raise ModelError(wrong) from error
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ModelError(f"{path} holds something else than weights, or is damaged; mend: delete it and try again")
+        raise ModelError(wrong)
     return found

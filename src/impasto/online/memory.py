@@ -128,10 +128,11 @@ class Memory:
                 return TILES[-1]
         if self.of(size) <= free:
             return None
-        least = self.of(size, TILES[-1])
+        least, fits = self.of(size, TILES[-1]), self.largest(size, free, tile=TILES[-1])
+        possible = self.of(shrunk(size, fits), TILES[-1]) <= free
         raise LimitError(
             f"painting {size[0]}x{size[1]} takes {least / 1e9:.3g} GB of memory, {max(free, 0) / 1e9:.3g} GB are free; "
-            f"mend: --size {self.largest(size, free, tile=TILES[-1])}"
+            f"mend: {f'--size {fits}' if possible else 'free some memory, or a smaller --style-scale'}"
         )
 
     def largest(self, size: Size, free: float, *, tile: int | None = None) -> int:

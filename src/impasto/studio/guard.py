@@ -111,7 +111,8 @@ class Guard:
         with ExitStack() as inside:
             if _is_upload(scope):
                 try:
-                    inside.enter_context(self._rules.arrival(int(headers.get("content-length", self._limit(scope)))))
+                    told = None if "transfer-encoding" in headers else headers.get("content-length")
+                    inside.enter_context(self._rules.arrival(self._limit(scope) if told is None else int(told)))
                 except BusyError as error:
                     await _answer(send, 429, str(error), receive=receive, retry_after=error.retry_after)
                     return

@@ -44,7 +44,8 @@ class Watch:
         self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
 
     def __enter__(self) -> None:
-        self._began, self._renewed = time.monotonic(), time.time()
+        self._began = self._held = time.monotonic()
+        self._renewed = time.time()
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -70,7 +71,7 @@ class Watch:
                 self._lose()
             except Exception:
                 log.exception("database")
-                if time.time() - self._renewed > self._limits.lease_seconds:  # another has taken the job by now
+                if time.monotonic() - self._held > self._limits.lease_seconds:  # another has taken the job by now
                     self._lose()
 
     def _see(self) -> None:
@@ -80,7 +81,7 @@ class Watch:
             self.stop.set()
         if self.lost:
             return
-        if time.monotonic() - self._began > self._limits.job_seconds:
+        if not self.stop.is_set() and time.monotonic() - self._began > self._limits.job_seconds:
             self.overdue = True
             self.stop.set()
         if self._queue.asked_to_stop(self._claim):
@@ -88,7 +89,7 @@ class Watch:
             self.stop.set()
         if abs(time.time() - self._renewed) >= beat_seconds(self._limits):  # at once when the machine has slept
             self._queue.beat(self._worker, self._claim)
-            self._renewed = time.time()
+            self._held, self._renewed = time.monotonic(), time.time()
 
     def _lose(self) -> None:
         if not self._over.is_set():

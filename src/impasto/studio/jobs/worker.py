@@ -109,9 +109,9 @@ class Worker:
         return AGAIN if self._worn else 0
 
     def _look(self) -> None:
-        if time.monotonic() - self._beaten >= beat_seconds(self._limits):
+        if abs(time.time() - self._beaten) >= beat_seconds(self._limits):
             self._queue.beat(self.name)
-            self._beaten = time.monotonic()
+            self._beaten = time.time()
         if self._away and not self._store.answers():  # what it took now could only fail
             self._stop.wait(AWAY_SECONDS)
             return
@@ -269,7 +269,8 @@ class _Report:
         elif isinstance(event, Notice):
             self._tell("notice", {"text": _plain(event.text), "level": event.level})
         elif isinstance(event, Done):
-            self.stopped = event.stopped or (self.watch.stop.is_set() and not self.kept)
+            asked = self.watch.stop.is_set() and not self.watch.overdue
+            self.stopped = event.stopped or (asked and not self.kept)
 
     def remark(self, text: str) -> None:
         """What the worker itself has to say."""
