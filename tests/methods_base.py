@@ -274,7 +274,7 @@ class MethodTests:
     def test_more_than_the_memory_is_refused_with_what_would_fit(
         self, method: Method, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(machine, "available_memory", lambda: 10_000_000)
+        monkeypatch.setattr(machine, "available_memory", lambda: 400_000_000)
         with pytest.raises(LimitError, match=r"mend: --size \d+$"):
             events(method, noise(300, 200), painting(), size=2000)
 
