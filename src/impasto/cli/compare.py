@@ -170,7 +170,7 @@ def _options(
     holders = flags.by_name()
     for name in _given(given):
         if not any(name in own for own in names.values()):
-            told = f"--{name.replace('_', '-')}; methods that do: {', '.join(holders[name])}"
+            told = f"{_flag(name)}; methods that do: {', '.join(holders[name])}"
             raise OptionError(f"of the methods {', '.join(names)} none has {told}")
     options: list[StylizeOptions] = []
     refused: dict[str, ImpastoError] = {}
@@ -191,9 +191,13 @@ def _without(options: Sequence[StylizeOptions], given: Mapping[str, Any]) -> str
     lacking = []
     for one in options:
         own = {spec.name for spec in one.specs()}
-        if names := [f"--{name.replace('_', '-')}" for name in controls if name not in own]:
+        if names := [_flag(name) for name in controls if name not in own]:
             lacking.append(f"{method_of(one).name} paints without {', '.join(names)}")
     return "; ".join(lacking)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _given(given: Mapping[str, Any]) -> list[str]:

@@ -161,8 +161,7 @@ class Memory:
 
     def _deferred(self) -> float:
         """Bytes a pixel that the model of the deepest layers takes, if there is one; see `deferred.border_of`."""
-        encoder = self.sight.encoder
-        border = sorted(set(self.sight.style), key=encoder.layers.index)[-2:-1]
+        encoder, border = self.sight.encoder, self.sight.style[-2:-1]
         return DEFERRED * math.fsum(encoder.channels(tap) / encoder.stride(tap) ** 2 for tap in border)
 
     def _seen(self) -> float:

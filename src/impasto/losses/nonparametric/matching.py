@@ -23,11 +23,14 @@ ROUNDS = 4  # of subspace iteration: a search needs most of what varies, not the
 COUNTS = 1e-3
 """Positions whose guide is less than this have no say in what is sampled or matched: soft edges still do."""
 
+FAINT = 1e-12
+"""Length below which a vector of features is taken for none."""
+
 Scores = Callable[[Tensor, Tensor], Tensor]
 """(n, D), (m, D) -> (n, m): the larger, the more alike."""
 
 
-def unit(vectors: Tensor, faint: float = 1e-12) -> Tensor:
+def unit(vectors: Tensor, faint: float = FAINT) -> Tensor:
     """Vectors (..., D) at length 1, float32 at least; those shorter than `faint` fade to nothing.
 
     The gradient is at most 1 / faint: it is how fast a short vector turns.
@@ -37,12 +40,12 @@ def unit(vectors: Tensor, faint: float = 1e-12) -> Tensor:
     return vectors / length.clamp_min(faint)
 
 
-def cosine_distance(x: Tensor, y: Tensor, faint: float = 1e-12) -> Tensor:
+def cosine_distance(x: Tensor, y: Tensor, faint: float = FAINT) -> Tensor:
     """1 - cos of each pair, (..., D) to (...): exactly 0 where both are equal, also where both are nothing at all."""
     return (unit(x, faint) - unit(y, faint)).square().sum(-1) / 2
 
 
-def cosines(x: Tensor, y: Tensor, faint: float = 1e-12) -> Tensor:
+def cosines(x: Tensor, y: Tensor, faint: float = FAINT) -> Tensor:
     """The cosine of every x (N, D) with every y (M, D): (N, M)."""
     return unit(x, faint) @ unit(y, faint).T
 
